@@ -1,0 +1,276 @@
+/**
+ * The control loop of one node: failure detector, directory and the view made of both, driven over
+ * one control transport and one clock. It decides nothing itself; it hands each event to the part
+ * that owns it, carries what one part learns to the other (addresses from documents, liveness to
+ * garbage collection), and publishes a new immutable view after each change. The two protocols
+ * share a connection: the first byte of a packet says whose it is.
+ */
+import type { Clock, ControlListener, ControlTransport, Timer } from "../core/seams.ts";
+import type { CloseReason } from "../core/seams.ts";
+import type { Millis, NodeId } from "../core/types.ts";
+import type { MeshView } from "../core/view.ts";
+import type { Directory, OwnContent } from "./directory.ts";
+import type { MemberEvent, Membership, MembershipOutput } from "./membership.ts";
+import type { ViewBuilder } from "./view.ts";
+
+/** First byte of a control packet. */
+const MEMBERSHIP_PACKET = 1;
+const DIRECTORY_PACKET = 2;
+
+export interface ControlLoopParts {
+  readonly clock: Clock;
+  readonly transport: ControlTransport;
+  readonly membership: Membership;
+  readonly directory: Directory;
+  readonly views: ViewBuilder;
+}
+
+/** What the rest of the node hears from the control loop; called after the loop is done. */
+export interface ControlLoopListener {
+  onView(view: MeshView): void;
+  onMemberEvent(event: MemberEvent): void;
+  /** A directory document to keep for the next start. */
+  onDocument(owner: NodeId, message: Uint8Array): void;
+  /** A packet or a document that was refused, for logs and counters. */
+  onRefused(peer: NodeId | undefined, why: string): void;
+}
+
+export class ControlLoop implements ControlListener {
+  readonly #parts: ControlLoopParts;
+  readonly #listener: ControlLoopListener;
+  readonly #membershipOutput: MembershipOutput;
+  readonly #directoryOutput;
+  readonly #touched = new Set<NodeId>();
+  #membersChanged = true;
+  #events: MemberEvent[] = [];
+  #timer: Timer | undefined;
+  #armedAt: Millis | undefined;
+  #view: MeshView;
+  #stopped = false;
+
+  constructor(parts: ControlLoopParts, listener: ControlLoopListener) {
+    this.#parts = parts;
+    this.#listener = listener;
+    const { transport } = parts;
+    this.#membershipOutput = {
+      dial: (address, expect) => transport.dial(address, expect),
+      send: (peer, packet) => transport.send(peer, tagged(MEMBERSHIP_PACKET, packet)),
+      hangUp: (peer) => transport.hangUp(peer),
+      changed: (event) => {
+        this.#membersChanged = true;
+        this.#events.push(event);
+      },
+    };
+    this.#directoryOutput = {
+      send: (peer: NodeId, packet: Uint8Array) =>
+        transport.send(peer, tagged(DIRECTORY_PACKET, packet)),
+      publish: (topic: string, message: Uint8Array) => transport.publish(topic, message),
+      changed: (owner: NodeId) => {
+        this.#touched.add(owner);
+      },
+      persist: (owner: NodeId, message: Uint8Array) => listener.onDocument(owner, message),
+    };
+    this.#view = parts.views.update([], [], parts.clock.now());
+  }
+
+  view(): MeshView {
+    return this.#view;
+  }
+
+  start(seeds: readonly string[]): void {
+    this.#parts.transport.start(this);
+    this.#run((now) => {
+      this.#parts.membership.start(now, this.#membershipOutput);
+      this.#parts.membership.addSeeds(seeds, now, this.#membershipOutput);
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** Uses the membership part, then publishes what that changed. */
+  withMembership(
+    use: (membership: Membership, now: Millis, output: MembershipOutput) => void,
+  ): void {
+    this.#run((now) => use(this.#parts.membership, now, this.#membershipOutput));
+  }
+
+  setOwn(content: OwnContent): void {
+    this.#run((now) =>
+      this.#parts.directory.setOwn(
+        content,
+        now,
+        this.#parts.clock.wall(),
+        this.#directoryOutput,
+      ),
+    );
+  }
+
+  setFailing(failing: readonly string[]): void {
+    this.#run((now) =>
+      this.#parts.directory.setFailing(
+        failing,
+        now,
+        this.#parts.clock.wall(),
+        this.#directoryOutput,
+      ),
+    );
+  }
+
+  restore(message: Uint8Array): void {
+    this.#run((now) => {
+      this.#parts.directory.restore(message, now, this.#parts.clock.wall());
+    });
+  }
+
+  onConnected(peer: NodeId, _certificate: Uint8Array, address: string | undefined): void {
+    this.#run((now) => {
+      this.#parts.membership.onConnected(peer, address, now, this.#membershipOutput);
+      this.#parts.directory.onPeerUp(
+        peer,
+        now,
+        this.#parts.clock.wall(),
+        this.#directoryOutput,
+      );
+    });
+  }
+
+  onDisconnected(peer: NodeId, reason: CloseReason): void {
+    this.#run((now) => {
+      this.#parts.directory.onPeerDown(peer, now);
+      this.#parts.membership.onDisconnected(peer, reason, now, this.#membershipOutput);
+    });
+  }
+
+  onDialFailed(address: string, expected: NodeId | undefined, reason: CloseReason): void {
+    this.#run((now) =>
+      this.#parts.membership.onDialFailed(address, expected, reason, now, this.#membershipOutput),
+    );
+  }
+
+  onPacket(peer: NodeId, packet: Uint8Array): void {
+    this.#run((now) => {
+      const body = packet.subarray(1);
+      this.#parts.membership.onHeard(peer, now);
+      const verdict = this.#dispatch(packet[0], peer, body, now);
+      if (verdict !== undefined) this.#listener.onRefused(peer, verdict);
+    });
+  }
+
+  onPublished(topic: string, from: NodeId, message: Uint8Array): "accept" | "ignore" | "reject" {
+    let verdict: "accept" | "ignore" | "reject" = "ignore";
+    this.#run((now) => {
+      const wall = this.#parts.clock.wall();
+      this.#parts.membership.onHeard(from, now);
+      verdict = this.#parts.directory.onPublished(topic, message, now, wall, this.#directoryOutput);
+    });
+    if (verdict === "reject") this.#listener.onRefused(from, `published on ${topic}`);
+    return verdict;
+  }
+
+  #dispatch(
+    kind: number | undefined,
+    peer: NodeId,
+    body: Uint8Array,
+    now: Millis,
+  ): string | undefined {
+    if (kind === MEMBERSHIP_PACKET) {
+      return refusal(
+        this.#parts.membership.onPacket(peer, body, now, this.#membershipOutput),
+        "membership",
+      );
+    }
+    if (kind === DIRECTORY_PACKET) {
+      const wall = this.#parts.clock.wall();
+      return refusal(
+        this.#parts.directory.onPacket(peer, body, now, wall, this.#directoryOutput),
+        "directory",
+      );
+    }
+    return "unknown kind of packet";
+  }
+
+  /** One input from start to end: the input itself, what follows from it, the view, the timer. */
+  #run(input: (now: Millis) => void): void {
+    if (this.#stopped) return;
+    const now = this.#parts.clock.now();
+    input(now);
+    this.#carryOver(now);
+    this.#publishView(now);
+    this.#arm();
+    this.#reportEvents();
+  }
+
+  #carryOver(now: Millis): void {
+    for (const owner of this.#touched) {
+      const document = this.#parts.directory.get(owner);
+      if (document === undefined || document.bind === "") continue;
+      this.#parts.membership.learnAddress(owner, document.bind, now, this.#membershipOutput);
+    }
+    for (const event of this.#events) {
+      const state = this.#parts.membership.state(event.peer);
+      if (state !== undefined) this.#parts.directory.setMemberState(event.peer, state);
+    }
+  }
+
+  #publishView(now: Millis): void {
+    if (!this.#membersChanged && this.#touched.size === 0) return;
+    const rows = this.#membersChanged ? this.#parts.membership.snapshot().members : undefined;
+    const view = this.#parts.views.update(rows, this.#touched, now);
+    this.#membersChanged = false;
+    this.#touched.clear();
+    if (view === this.#view) return;
+    this.#view = view;
+    this.#listener.onView(view);
+  }
+
+  #reportEvents(): void {
+    if (this.#events.length === 0) return;
+    const events = this.#events;
+    this.#events = [];
+    for (const event of events) this.#listener.onMemberEvent(event);
+  }
+
+  #arm(): void {
+    const deadline = earlier(
+      this.#parts.membership.nextDeadline(),
+      this.#parts.directory.nextDeadline(),
+    );
+    if (deadline === this.#armedAt) return;
+    this.#timer?.cancel();
+    this.#armedAt = deadline;
+    this.#timer =
+      deadline === undefined
+        ? undefined
+        : this.#parts.clock.at(deadline, () => {
+            this.#armedAt = undefined;
+            this.#onDeadline();
+          });
+  }
+
+  #onDeadline(): void {
+    this.#run((now) => {
+      this.#parts.membership.onDeadline(now, this.#membershipOutput);
+      this.#parts.directory.onDeadline(now, this.#parts.clock.wall(), this.#directoryOutput);
+    });
+  }
+}
+
+function tagged(kind: number, packet: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(packet.length + 1);
+  whole[0] = kind;
+  whole.set(packet, 1);
+  return whole;
+}
+
+function refusal(verdict: string, protocol: string): string | undefined {
+  return verdict === "malformed" || verdict === "forged" ? `${verdict} ${protocol} packet` : undefined;
+}
+
+function earlier(one: Millis | undefined, other: Millis | undefined): Millis | undefined {
+  if (one === undefined) return other;
+  if (other === undefined) return one;
+  return one < other ? one : other;
+}
