@@ -1,0 +1,117 @@
+/**
+ * The demo: a mesh of four agents, two HTTP services of which one calls the other through the mesh,
+ * an ordinary client at a steady rate, and then faults. What the client measured decides: the exit
+ * code is 1 if one of its requests failed.
+ */
+import { failed, measure, type Outcome, type Phase } from "./measure.ts";
+import { type Agent, local, Processes, type Service } from "./processes.ts";
+import { type MemberRow, table, View } from "./view.ts";
+
+const RATE_PER_SECOND = 100;
+const PHASE_MS = 5_000;
+const SETTLE_MS = 300;
+const DRAW_INTERVAL_MS = 250;
+
+const processes = new Processes();
+const outcomes: Outcome[] = [];
+const phases: Phase[] = [];
+const events: string[] = [];
+const startedAt = Date.now();
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function begin(title: string, awaits?: string): void {
+  phases.push({ title, startedAt: Date.now(), ...(awaits === undefined ? {} : { awaits }) });
+  note(title);
+}
+
+function note(text: string): void {
+  events.push(`${((Date.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${text}`);
+}
+
+async function host(agent: Agent, withShop: boolean): Promise<readonly Service[]> {
+  const orders = processes.service("orders", agent);
+  const shop = withShop ? [processes.service("shop", agent, "http://orders.mesh")] : [];
+  return Promise.all([orders, ...shop]);
+}
+
+function watch(agent: Agent): () => void {
+  const view = new View();
+  let members: readonly MemberRow[] = [];
+  const timer = setInterval(() => {
+    local(agent, "GET", "/v1/members").then(
+      (answer) => {
+        members = answer as MemberRow[];
+      },
+      () => {},
+    );
+    view.draw({ elapsedMs: Date.now() - startedAt, members, outcomes, events });
+  }, DRAW_INTERVAL_MS);
+  return () => {
+    clearInterval(timer);
+    view.draw({ elapsedMs: Date.now() - startedAt, members, outcomes, events });
+  };
+}
+
+async function run(): Promise<number> {
+  process.stdout.write("starting four agents, three instances of orders, three of shop …\n");
+  const a = await processes.agent("a", undefined);
+  const [b, c, d] = await Promise.all(["b", "c", "d"].map((name) => processes.agent(name, a)));
+  if (b === undefined || c === undefined || d === undefined) throw new Error("no agents");
+  const [onB] = await Promise.all([host(b, true), host(c, true), host(d, true)]);
+  await sleep(2 * SETTLE_MS);
+  const unwatch = watch(a);
+  begin("calm");
+  processes.client(a, "http://shop.mesh/checkout", RATE_PER_SECOND, (line) =>
+    outcomes.push(JSON.parse(line) as Outcome),
+  );
+  await sleep(PHASE_MS);
+
+  begin("kill -9 instance orders-b");
+  onB?.[0]?.process.kill("SIGKILL");
+  await sleep(PHASE_MS);
+
+  begin("kill -9 agent c");
+  c.process.kill("SIGKILL");
+  await sleep(PHASE_MS);
+
+  begin("agent e joins with new instances", "-e");
+  const e = await processes.agent("e", a);
+  await host(e, true);
+  await sleep(PHASE_MS);
+
+  begin("agent d leaves");
+  await local(d, "POST", "/v1/leave");
+  await sleep(PHASE_MS);
+
+  unwatch();
+  return report();
+}
+
+function report(): number {
+  const results = measure(phases, outcomes);
+  const failures = outcomes.filter(failed);
+  process.stdout.write(`\n${table(results)}\n\n`);
+  process.stdout.write(
+    `${outcomes.length} requests, ${failures.length} failed, as measured by the client\n`,
+  );
+  for (const { status, error, at } of failures.slice(0, 10)) {
+    process.stdout.write(`  ${((at - startedAt) / 1000).toFixed(2)} s  ${status} ${error ?? ""}\n`);
+  }
+  return failures.length === 0 && outcomes.length > 0 ? 0 : 1;
+}
+
+function end(code: number): never {
+  processes.stop();
+  process.exit(code);
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => end(130));
+}
+run().then(end, (error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  end(1);
+});
