@@ -23,3 +23,29 @@ export const RESPONSE_HEAD_IDLE_MS = 60_000;
 export const MEMBERS_MAX = 20_000;
 /** Instances that one agent registers; its document must hold them all. */
 export const INSTANCES_PER_AGENT_MAX = 1_000;
+/** Method, target and version; a longer target is refused with 414. */
+export const REQUEST_LINE_BYTES_MAX = 32 * 1024;
+/** Extensions in the size line of one chunk: nobody uses them, some attack with them. */
+export const CHUNK_EXTENSION_BYTES_MAX = 4 * 1024;
+/** Bytes of pipelined requests that wait until the one before them is answered. */
+export const PIPELINED_BYTES_MAX = 64 * 1024;
+/** What is read and thrown away of a request body after its answer, to keep the connection. */
+export const UNREAD_BODY_BYTES_MAX = 256 * 1024;
+/** Requests that one agent routes at the same time; each holds a body prefix and a record. */
+export const REQUESTS_IN_FLIGHT_MAX = 20_000;
+/** Attempts in flight from one caller to one instance; beyond it the instance counts as full. */
+export const ATTEMPTS_PER_INSTANCE_MAX = 4_000;
+/** Attempts that an agent has handed to one of its own instances, from all callers together. */
+export const INBOUND_PER_INSTANCE_MAX = 8_000;
+/** Attempts that an agent has handed to its own instances in all. */
+export const INBOUND_IN_FLIGHT_MAX = 20_000;
+/** Attempts of one request, the first included. */
+export const ATTEMPTS_MAX = 3;
+/** Places of a preference list that a record keeps and that are computed at first. */
+export const PREFERENCE_RECORDED_MAX = 8;
+/** Candidates with their verdicts in one record. */
+export const CANDIDATES_RECORDED_MAX = 32;
+/** Characters of a path, key or host in a record: ten thousand records must stay small. */
+export const RECORDED_TEXT_CHARS_MAX = 512;
+/** How much longer than the instance's own agent a caller waits for silence to end. */
+export const RESPONSE_HEAD_SLACK_MS = 5_000;
