@@ -25,8 +25,8 @@ export const MEMBERS_MAX = 20_000;
 export const INSTANCES_PER_AGENT_MAX = 1_000;
 /** Method, target and version; a longer target is refused with 414. */
 export const REQUEST_LINE_BYTES_MAX = 32 * 1024;
-/** Extensions in the size line of one chunk: nobody uses them, some attack with them. */
-export const CHUNK_EXTENSION_BYTES_MAX = 4 * 1024;
+/** Extensions of all chunks of one body: hardly anybody uses them, some attack with them. */
+export const CHUNK_EXTENSION_BYTES_MAX = 16 * 1024;
 /** Bytes of pipelined requests that wait until the one before them is answered. */
 export const PIPELINED_BYTES_MAX = 64 * 1024;
 /** What is read and thrown away of a request body after its answer, to keep the connection. */
