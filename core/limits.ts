@@ -15,6 +15,14 @@ export const HEADER_FIELDS_MAX = 256;
 export const BODY_QUANTUM_BYTES = 32 * 1024;
 /** One control packet; a sync carries several documents. */
 export const CONTROL_PACKET_BYTES_MAX = 1024 * 1024;
+/** Control packets that wait for one slow peer; beyond it the oldest are dropped. */
+export const CONTROL_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
+/** Parallel control connections to one peer: simultaneous dials, and one that replaces a dead one. */
+export const CONTROL_CONNECTIONS_PER_PEER_MAX = 3;
+/** Inbound control connections that have not finished their handshake; each has a deadline. */
+export const CONTROL_HANDSHAKES_MAX = 256;
+/** Outbound control dials under way at once. */
+export const CONTROL_DIALS_MAX = 256;
 /** Decision records kept in memory for `explain`. */
 export const RECORDS_MAX = 10_000;
 /** Silence before the response head after which a proxied request is a 504. */
