@@ -123,7 +123,8 @@ function cheapest(
   return best;
 }
 
-function wholeWeight(weight: number): number {
+/** The weight by which the ring counts. */
+export function wholeWeight(weight: number): number {
   return weight >= 1 ? Math.min(Math.floor(weight), WEIGHT_MAX) : 0;
 }
 

@@ -1,0 +1,48 @@
+/**
+ * Identifiers of requests and of traces (W3C Trace Context, level 1). A request that carries no
+ * traceparent gets one, so that what the instances log can be joined with the decision record; it
+ * is marked as sampled because the record is in fact kept.
+ */
+import type { RawHeaders } from "./exchange/contract.ts";
+import type { Random } from "./seams.ts";
+
+const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
+
+/** 16 hexadecimal digits. */
+export function createRequestId(random: Random): string {
+  return hex32(random.next()) + hex32(random.next());
+}
+
+/** The value of the first traceparent field if it is well-formed. */
+export function traceparentOf(headers: RawHeaders): string | undefined {
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    if ((headers[at] as string).length !== 11) continue;
+    if ((headers[at] as string).toLowerCase() !== "traceparent") continue;
+    const value = headers[at + 1] as string;
+    return TRACEPARENT.test(value) ? value : undefined;
+  }
+  return undefined;
+}
+
+/** A new trace whose first span has the id of the request. */
+export function createTraceparent(random: Random, requestId: string): string {
+  const trace = createRequestId(random) + hex32(random.next()) + hex32(random.next() | 1);
+  const span = /^0+$/.test(requestId) ? "0000000000000001" : requestId;
+  return `00-${trace}-${span}-01`;
+}
+
+/** The headers with the traceparent in place of any malformed one. */
+export function withTraceparent(headers: RawHeaders, traceparent: string): RawHeaders {
+  const kept: string[] = [];
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const name = headers[at] as string;
+    const isOld = name.length === 11 && name.toLowerCase() === "traceparent";
+    if (!isOld) kept.push(name, headers[at + 1] as string);
+  }
+  kept.push("traceparent", traceparent);
+  return kept;
+}
+
+function hex32(value: number): string {
+  return (value >>> 0).toString(16).padStart(8, "0");
+}
