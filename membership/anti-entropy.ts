@@ -1,0 +1,456 @@
+/**
+ * Makes two stores equal, whatever was lost on the way. Once in a while a node tells a random
+ * connected peer the fingerprint of all it holds; where the two differ they descend the tree, list
+ * what lies below, and hand over what the other lacks or has in an older state. Every packet is
+ * answered from the store alone, at most 128 KiB of documents travel per answer, and the receiver
+ * asks for the next, so a long transfer is paced by its receiver, never delays probes, and
+ * survives any loss. What one peer may cost per second is bounded; a peer that lies spends that.
+ */
+import type { Random } from "../core/seams.ts";
+import type { Millis, NodeId } from "../core/types.ts";
+import {
+  type AntiEntropyPacket,
+  decodePacket,
+  encodePacket,
+  ITEMS_PER_PACKET_MAX,
+  MESSAGES_PER_PACKET_MAX,
+  NODES_PER_PACKET_MAX,
+  type Place,
+} from "./anti-entropy-packets.ts";
+import {
+  BLOCK_BYTES,
+  FANOUT,
+  FINGERPRINT_BYTES,
+  type FingerprintTree,
+  LEAF_LEVEL,
+  type TreeItem,
+} from "./anti-entropy-tree.ts";
+import { compareOrder, type Statement } from "./document-codec.ts";
+
+export interface AntiEntropyConfig {
+  /** Between sessions while stores are known to differ. */
+  readonly differIntervalMs: number;
+  /** Between sessions otherwise. */
+  readonly calmIntervalMs: number;
+  /** Below a node with at most this many items, these are listed instead of descending. */
+  readonly listItemsMax: number;
+  /** Documents in one answer. */
+  readonly answerBytesMax: number;
+  /** What one peer may cost: bytes in and out, with a surcharge for what is refused. */
+  readonly peerBytesPerSecond: number;
+  readonly peerBurstBytes: number;
+  /** Up to this many connected peers get a fresh own statement directly. */
+  readonly pushPeersMax: number;
+}
+
+export const ANTI_ENTROPY_DEFAULTS: AntiEntropyConfig = {
+  differIntervalMs: 1_000,
+  calmIntervalMs: 5_000,
+  listItemsMax: 64,
+  answerBytesMax: 128 * 1024,
+  peerBytesPerSecond: 8 * 1024 * 1024,
+  peerBurstBytes: 16 * 1024 * 1024,
+  pushPeersMax: 20,
+};
+
+/** "limited" and "ignored" blame nobody; "malformed" and "forged" do. */
+export type DirectoryVerdict = "applied" | "ignored" | "limited" | "malformed" | "forged";
+
+export interface SyncStore {
+  readonly tree: FingerprintTree<Statement>;
+  find(place: Place): Statement | undefined;
+  /** True if a message of this hash was refused before and need not be fetched again. */
+  isRefused(hash: string): boolean;
+  /** True if the peer stands in another zone than this node. */
+  isElsewhere(peer: NodeId): boolean;
+}
+
+/** One input's surroundings. */
+export interface SyncContext {
+  readonly now: Millis;
+  send(peer: NodeId, packet: Uint8Array): void;
+  /** Takes a message into the store if it is valid and newer. */
+  admit(message: Uint8Array, isPush: boolean): DirectoryVerdict;
+}
+
+interface PeerState {
+  budgetBytes: number;
+  budgetAt: Millis;
+}
+
+/** More connections than libp2p keeps. */
+const PEERS_MAX = 1_024;
+/** Added to the cost of every packet, so that small ones are not free. */
+const PACKET_COST_BYTES = 512;
+/** Added to the cost of every document that was refused or not new: a signature check. */
+const WASTE_COST_BYTES = 8 * 1024;
+const DIFFER_MEMORY_MS = 3_000;
+const JITTER = 0.25;
+/** A peer that holds this many more items is worth waiting for while it delivers. */
+const BULK_ITEMS = 256;
+const BULK_SILENCE_MS = 1_000;
+const ELSEWHERE_DRAWS = 8;
+
+export class AntiEntropy {
+  readonly #config: AntiEntropyConfig;
+  readonly #random: Random;
+  readonly #store: SyncStore;
+  readonly #peers = new Map<NodeId, PeerState>();
+  readonly #peerList: NodeId[] = [];
+  #sessionAt: Millis | undefined;
+  #differUntil = 0 as Millis;
+  #bulkPeer: NodeId | undefined;
+  #bulkUntil = 0 as Millis;
+
+  constructor(config: AntiEntropyConfig, random: Random, store: SyncStore) {
+    this.#config = config;
+    this.#random = random;
+    this.#store = store;
+  }
+
+  onPeerUp(peer: NodeId, context: SyncContext): void {
+    const { now } = context;
+    if (!this.#peers.has(peer)) {
+      if (this.#peers.size >= PEERS_MAX) return;
+      this.#peers.set(peer, { budgetBytes: this.#config.peerBurstBytes, budgetAt: now });
+      this.#peerList.push(peer);
+    }
+    this.#sendRoot(peer, context);
+    this.#sessionAt ??= this.#nextSession(now);
+  }
+
+  onPeerDown(peer: NodeId): void {
+    if (!this.#peers.delete(peer)) return;
+    this.#peerList.splice(this.#peerList.indexOf(peer), 1);
+    if (this.#bulkPeer === peer) this.#bulkPeer = undefined;
+    if (this.#peers.size === 0) this.#sessionAt = undefined;
+  }
+
+  nextDeadline(): Millis | undefined {
+    return this.#sessionAt;
+  }
+
+  onDeadline(context: SyncContext): void {
+    if (this.#sessionAt === undefined || context.now < this.#sessionAt) return;
+    const peer = this.#drawPeer();
+    if (peer !== undefined) this.#sendRoot(peer, context);
+    this.#sessionAt = this.#nextSession(context.now);
+  }
+
+  /** Hands fresh own statements to connected peers: to all of a few, else to a random few. */
+  push(messages: readonly Uint8Array[], context: SyncContext): void {
+    const { pushPeersMax } = this.#config;
+    const count = Math.min(this.#peerList.length, pushPeersMax);
+    if (count === 0) return;
+    const start = this.#peerList.length > count ? this.#random.below(this.#peerList.length) : 0;
+    for (const messagesOfPacket of batches(messages, this.#config.answerBytesMax)) {
+      const packet = encodePacket({ kind: "push", messages: messagesOfPacket });
+      for (let step = 0; step < count; step += 1) {
+        const peer = this.#peerList[(start + step) % this.#peerList.length];
+        if (peer !== undefined) context.send(peer, packet);
+      }
+    }
+  }
+
+  onPacket(peer: NodeId, bytes: Uint8Array, context: SyncContext): DirectoryVerdict {
+    const state = this.#peers.get(peer);
+    if (state === undefined) return "ignored";
+    if (!this.#hasBudget(state, context.now)) return "limited";
+    state.budgetBytes -= bytes.length + PACKET_COST_BYTES;
+    const packet = decodePacket(bytes);
+    if (packet === undefined) {
+      state.budgetBytes -= WASTE_COST_BYTES;
+      return "malformed";
+    }
+    const charged: SyncContext = {
+      now: context.now,
+      send: (to, answer) => {
+        state.budgetBytes -= answer.length;
+        context.send(to, answer);
+      },
+      admit: (message, isPush) => {
+        const verdict = context.admit(message, isPush);
+        if (verdict !== "applied") state.budgetBytes -= WASTE_COST_BYTES;
+        return verdict;
+      },
+    };
+    return this.#handle(peer, packet, charged);
+  }
+
+  #handle(peer: NodeId, packet: AntiEntropyPacket, context: SyncContext): DirectoryVerdict {
+    switch (packet.kind) {
+      case "root":
+        return this.#onRoot(peer, packet, context);
+      case "nodes":
+        return this.#onNodes(peer, packet, context);
+      case "items":
+        return this.#onItems(peer, packet, context);
+      case "docs":
+        return this.#onDocs(peer, packet, context);
+      case "want":
+        this.#sendDocs(peer, this.#found(packet.places), context);
+        return "applied";
+      case "push":
+        return admitAll(packet.messages, true, context).verdict;
+    }
+  }
+
+  #onRoot(
+    peer: NodeId,
+    packet: Extract<AntiEntropyPacket, { kind: "root" }>,
+    context: SyncContext,
+  ): DirectoryVerdict {
+    const { tree } = this.#store;
+    if (equalBytes(packet.fingerprint, 0, tree.root(), 0)) return "applied";
+    this.#noteDifference(context.now);
+    if (this.#isBusyWithAnother(peer, packet.count, context.now)) return "ignored";
+    if (packet.count === 0) this.#sendDocs(peer, tree.itemsUnder(0, 0), context);
+    else if (tree.size <= this.#config.listItemsMax) this.#sendItems(peer, 0, [0], context);
+    else this.#sendNodes(peer, 0, [0], context);
+    return "applied";
+  }
+
+  #onNodes(
+    peer: NodeId,
+    packet: Extract<AntiEntropyPacket, { kind: "nodes" }>,
+    context: SyncContext,
+  ): DirectoryVerdict {
+    this.#noteDifference(context.now);
+    if (this.#isBusyWithAnother(peer, packet.count, context.now)) return "ignored";
+    const { tree } = this.#store;
+    const level = packet.level + 1;
+    const descend: number[] = [];
+    const list: number[] = [];
+    const lacking: number[] = [];
+    for (const [index, prefix] of packet.prefixes.entries()) {
+      const own = tree.block(packet.level, prefix);
+      for (let child = 0; child < FANOUT; child += 1) {
+        const theirs = index * BLOCK_BYTES + child * FINGERPRINT_BYTES;
+        if (equalBytes(packet.blocks, theirs, own, child * FINGERPRINT_BYTES)) continue;
+        const below = prefix * FANOUT + child;
+        if (isEmpty(packet.blocks, theirs)) lacking.push(below);
+        else if (level < LEAF_LEVEL && tree.hasMoreThan(level, below, this.#config.listItemsMax)) {
+          descend.push(below);
+        } else list.push(below);
+      }
+    }
+    if (descend.length > 0) this.#sendNodes(peer, level, descend, context);
+    if (list.length > 0) this.#sendItems(peer, level, list, context);
+    if (lacking.length > 0) this.#sendDocs(peer, this.#itemsOf(level, lacking), context);
+    return "applied";
+  }
+
+  #onItems(
+    peer: NodeId,
+    packet: Extract<AntiEntropyPacket, { kind: "items" }>,
+    context: SyncContext,
+  ): DirectoryVerdict {
+    const listed = new Set<string>();
+    const newer: Statement[] = [];
+    for (const item of packet.items) {
+      listed.add(placeKey(item));
+      const own = this.#store.find(item);
+      if (own !== undefined && compareOrder(own, item) > 0) newer.push(own);
+    }
+    for (const own of this.#itemsOf(packet.level, packet.prefixes)) {
+      if (newer.length >= ITEMS_PER_PACKET_MAX) break;
+      if (!listed.has(placeKey(own))) newer.push(own);
+    }
+    const wanted = this.#wanted(packet.items);
+    if (newer.length > 0 || wanted.length > 0) this.#noteDifference(context.now);
+    if (wanted.length > 0) context.send(peer, encodePacket({ kind: "want", places: wanted }));
+    this.#sendDocs(peer, newer, context);
+    return "applied";
+  }
+
+  #onDocs(
+    peer: NodeId,
+    packet: Extract<AntiEntropyPacket, { kind: "docs" }>,
+    context: SyncContext,
+  ): DirectoryVerdict {
+    if (this.#bulkPeer === peer) this.#bulkUntil = (context.now + BULK_SILENCE_MS) as Millis;
+    const { verdict, isProgress } = admitAll(packet.messages, false, context);
+    const wanted = this.#wanted(packet.offers);
+    if (isProgress) this.#noteDifference(context.now);
+    if (wanted.length > 0) context.send(peer, encodePacket({ kind: "want", places: wanted }));
+    else if (isProgress) this.#sendRoot(peer, context);
+    return verdict;
+  }
+
+  /** What the peer has and this node lacks, without what it refused before. */
+  #wanted(items: readonly TreeItem[]): Place[] {
+    const wanted: Place[] = [];
+    for (const item of items) {
+      const own = this.#store.find(item);
+      if (own !== undefined && compareOrder(own, item) >= 0) continue;
+      if (!this.#store.isRefused(item.hash)) wanted.push({ owner: item.owner, part: item.part });
+    }
+    return wanted;
+  }
+
+  #found(places: readonly Place[]): Statement[] {
+    const found: Statement[] = [];
+    for (const place of places) {
+      const statement = this.#store.find(place);
+      if (statement !== undefined) found.push(statement);
+    }
+    return found;
+  }
+
+  *#itemsOf(level: number, prefixes: readonly number[]): IterableIterator<Statement> {
+    for (const prefix of prefixes) yield* this.#store.tree.itemsUnder(level, prefix);
+  }
+
+  #sendRoot(peer: NodeId, context: SyncContext): void {
+    const { tree } = this.#store;
+    context.send(peer, encodePacket({ kind: "root", fingerprint: tree.root(), count: tree.size }));
+  }
+
+  #sendNodes(peer: NodeId, level: number, all: readonly number[], context: SyncContext): void {
+    const prefixes = all.slice(0, NODES_PER_PACKET_MAX);
+    const blocks = new Uint8Array(prefixes.length * BLOCK_BYTES);
+    for (const [index, prefix] of prefixes.entries()) {
+      blocks.set(this.#store.tree.block(level, prefix), index * BLOCK_BYTES);
+    }
+    const count = this.#store.tree.size;
+    context.send(peer, encodePacket({ kind: "nodes", level, prefixes, blocks, count }));
+  }
+
+  /** Lists whole nodes, as many as fit; what does not fit is the next session's. */
+  #sendItems(peer: NodeId, level: number, all: readonly number[], context: SyncContext): void {
+    const prefixes: number[] = [];
+    let items: Statement[] = [];
+    const start = this.#random.below(all.length);
+    for (let step = 0; step < all.length && prefixes.length < NODES_PER_PACKET_MAX; step += 1) {
+      const prefix = all[(start + step) % all.length] as number;
+      const below = [...this.#store.tree.itemsUnder(level, prefix)];
+      if (items.length + below.length > ITEMS_PER_PACKET_MAX) {
+        if (prefixes.length > 0) break;
+        items = below.slice(0, ITEMS_PER_PACKET_MAX);
+        break;
+      }
+      prefixes.push(prefix);
+      items.push(...below);
+    }
+    context.send(peer, encodePacket({ kind: "items", level, prefixes, items }));
+  }
+
+  /** Sends what fits into one answer and offers the rest. */
+  #sendDocs(peer: NodeId, statements: Iterable<Statement>, context: SyncContext): void {
+    const messages: Uint8Array[] = [];
+    const offers: Statement[] = [];
+    let bytes = 0;
+    for (const statement of statements) {
+      const size = statement.message.length;
+      const isFull =
+        offers.length > 0 ||
+        messages.length >= MESSAGES_PER_PACKET_MAX ||
+        (messages.length > 0 && bytes + size > this.#config.answerBytesMax);
+      if (!isFull) {
+        messages.push(statement.message);
+        bytes += size;
+      } else if (offers.length < ITEMS_PER_PACKET_MAX) offers.push(statement);
+      else break;
+    }
+    if (messages.length > 0) context.send(peer, encodePacket({ kind: "docs", messages, offers }));
+  }
+
+  /** A newcomer lets one peer deliver the bulk instead of all of them at once. */
+  #isBusyWithAnother(peer: NodeId, count: number, now: Millis): boolean {
+    if (count <= this.#store.tree.size + BULK_ITEMS) return false;
+    if (this.#bulkPeer !== undefined && this.#bulkPeer !== peer && now < this.#bulkUntil) {
+      return true;
+    }
+    this.#bulkPeer = peer;
+    this.#bulkUntil = (now + BULK_SILENCE_MS) as Millis;
+    return false;
+  }
+
+  #noteDifference(now: Millis): void {
+    this.#differUntil = (now + DIFFER_MEMORY_MS) as Millis;
+    const soon = this.#nextSession(now);
+    if (this.#sessionAt !== undefined && soon < this.#sessionAt) this.#sessionAt = soon;
+  }
+
+  #nextSession(now: Millis): Millis {
+    const { differIntervalMs, calmIntervalMs } = this.#config;
+    const interval = now < this.#differUntil ? differIntervalMs : calmIntervalMs;
+    return (now + interval * (1 - JITTER + 2 * JITTER * this.#random.float())) as Millis;
+  }
+
+  /** Any connected peer; one time in four preferably from another zone. */
+  #drawPeer(): NodeId | undefined {
+    const draw = () => this.#peerList[this.#random.below(this.#peerList.length)];
+    if (this.#random.below(4) === 0) {
+      for (let attempt = 0; attempt < ELSEWHERE_DRAWS; attempt += 1) {
+        const peer = draw();
+        if (peer !== undefined && this.#store.isElsewhere(peer)) return peer;
+      }
+    }
+    return draw();
+  }
+
+  #hasBudget(state: PeerState, now: Millis): boolean {
+    const { peerBytesPerSecond, peerBurstBytes } = this.#config;
+    const earned = ((now - state.budgetAt) / 1000) * peerBytesPerSecond;
+    state.budgetBytes = Math.min(peerBurstBytes, state.budgetBytes + earned);
+    state.budgetAt = now;
+    return state.budgetBytes > 0;
+  }
+}
+
+function admitAll(
+  messages: readonly Uint8Array[],
+  isPush: boolean,
+  context: SyncContext,
+): { readonly verdict: DirectoryVerdict; readonly isProgress: boolean } {
+  let verdict: DirectoryVerdict = "ignored";
+  let isProgress = false;
+  for (const message of messages) {
+    // Decoded messages are windows on the packet; what is kept must not hold on to all of it.
+    const one = context.admit(new Uint8Array(message), isPush);
+    if (one === "applied") isProgress = true;
+    if (SEVERITY.indexOf(one) > SEVERITY.indexOf(verdict)) verdict = one;
+  }
+  return { verdict, isProgress };
+}
+
+const SEVERITY: readonly DirectoryVerdict[] = [
+  "ignored",
+  "limited",
+  "applied",
+  "malformed",
+  "forged",
+];
+
+function batches(messages: readonly Uint8Array[], bytesMax: number): Uint8Array[][] {
+  const all: Uint8Array[][] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const last = all.at(-1);
+    if (last === undefined || bytes + message.length > bytesMax) {
+      all.push([message]);
+      bytes = message.length;
+    } else {
+      last.push(message);
+      bytes += message.length;
+    }
+  }
+  return all;
+}
+
+function placeKey(place: Place): string {
+  return `${place.part}/${place.owner}`;
+}
+
+function isEmpty(bytes: Uint8Array, start: number): boolean {
+  for (let at = start; at < start + FINGERPRINT_BYTES; at += 1) if (bytes[at] !== 0) return false;
+  return true;
+}
+
+function equalBytes(one: Uint8Array, oneAt: number, other: Uint8Array, otherAt: number): boolean {
+  for (let at = 0; at < FINGERPRINT_BYTES; at += 1) {
+    if (one[oneAt + at] !== other[otherAt + at]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,550 @@
+/**
+ * The signed directory: what every agent offers, as that agent last said it. Each owner alone
+ * writes its statements; everybody stores the newest of each by (epoch, seq, hash), so all stores
+ * become equal in whatever order messages arrive. A push makes changes known at once;
+ * anti-entropy alone is what convergence rests on. The directory says nothing of who is alive: the
+ * failure detector does, and its word is what keeps documents beyond their lease. That lease,
+ * signed by the owner, bounds how long the documents of those who are gone are kept, and nobody
+ * accepts or forwards one after it, so that what was dropped cannot come back.
+ */
+import { DOCUMENT_BYTES_MAX, MEMBERS_MAX } from "../core/limits.ts";
+import type { Random, Signer, Verifier } from "../core/seams.ts";
+import { CLOCK_TOLERANCE_MS, readCertificate } from "../core/trust/certificate.ts";
+import { isPlace } from "../core/trust/fields.ts";
+import { toHex } from "../core/trust/sha256.ts";
+import type { MemberState, Millis, NodeId, WallMillis } from "../core/types.ts";
+import {
+  ANTI_ENTROPY_DEFAULTS,
+  AntiEntropy,
+  type AntiEntropyConfig,
+  type DirectoryVerdict,
+  type SyncContext,
+} from "./anti-entropy.ts";
+import { FingerprintTree } from "./anti-entropy-tree.ts";
+import { PushLimiter, Quarantine } from "./directory-admission.ts";
+import { OwnStatements } from "./directory-own.ts";
+import { OwnerRecord } from "./directory-owner.ts";
+import type { OwnerDocument } from "./document.ts";
+import {
+  type CertificateCheck,
+  compareOrder,
+  FORGED,
+  faultOfProof,
+  HEAD_PART,
+  messageHash,
+  type OwnerStatement,
+  readStatement,
+  type Statement,
+} from "./document-codec.ts";
+import { instanceKey, type OwnContent } from "./document-fields.ts";
+
+export type { OwnContent } from "./document-fields.ts";
+
+export interface DirectoryConfig {
+  /** This node's region; scopes what it subscribes to. "" where regions are not used. */
+  readonly region: string;
+  /** False leaves everything to anti-entropy. */
+  readonly pushEnabled: boolean;
+  /** How long others keep the documents of an owner that is gone. */
+  readonly leaseMs: number;
+  /** Between two own publications after the first. */
+  readonly publishIntervalMs: number;
+  /** Pushes accepted of one owner. */
+  readonly ownerPushesPerSecond: number;
+  readonly ownerPushBurst: number;
+  /** Refused messages that are remembered, and for how long. */
+  readonly quarantineMax: number;
+  readonly quarantineMs: number;
+  readonly ownersMax: number;
+  /** All messages together. */
+  readonly storedBytesMax: number;
+  readonly sweepIntervalMs: number;
+  readonly antiEntropy: AntiEntropyConfig;
+}
+
+export const DIRECTORY_DEFAULTS: DirectoryConfig = {
+  region: "",
+  pushEnabled: true,
+  leaseMs: 12 * 3_600_000,
+  publishIntervalMs: 1_000,
+  ownerPushesPerSecond: 2,
+  ownerPushBurst: 20,
+  quarantineMax: 1_024,
+  quarantineMs: 600_000,
+  ownersMax: MEMBERS_MAX,
+  storedBytesMax: 512 * 1024 * 1024,
+  sweepIntervalMs: 60_000,
+  antiEntropy: ANTI_ENTROPY_DEFAULTS,
+};
+
+export interface DirectoryOptions {
+  readonly self: NodeId;
+  /** One per start of the node, growing, on disk before it is used. */
+  readonly epoch: number;
+  /** Random per start: tells a former life from a clone with the same key. */
+  readonly nonce: number;
+  readonly config: DirectoryConfig;
+  readonly random: Random;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly checkCertificate: CertificateCheck;
+}
+
+/** What an operator should hear of; none of it needs an answer but "duplicate_identity". */
+export type DirectoryReport =
+  | { readonly kind: "refused"; readonly owner: NodeId | undefined; readonly reason: string }
+  /** One owner signed two different statements with one (epoch, seq). */
+  | {
+      readonly kind: "equivocation";
+      readonly owner: NodeId;
+      readonly epoch: number;
+      readonly seq: number;
+    }
+  /** Statements of this node that it does not know were met, and outrun. */
+  | { readonly kind: "outrun"; readonly epoch: number; readonly seq: number }
+  /** Somebody else publishes under this node's key right now: one of the two must stop. */
+  | { readonly kind: "duplicate_identity"; readonly nonce: number }
+  /** An own registration that this node's certificate does not allow; it is not published. */
+  | { readonly kind: "not_offered"; readonly instance: string; readonly reason: string };
+
+export interface DirectoryOutput {
+  send(peer: NodeId, packet: Uint8Array): void;
+  publish(topic: string, message: Uint8Array): void;
+  /** What get or failing say of this owner may have changed. */
+  changed(owner: NodeId): void;
+  /** Worth keeping for the next start; replaces what was kept for this owner and part. */
+  persist(owner: NodeId, message: Uint8Array, part: number): void;
+  report?(report: DirectoryReport): void;
+}
+
+const TOPIC_PREFIX = "grapevine/directory/1/";
+const REGIONS_MAX = 64;
+/** The longest lease that an owner may grant itself. */
+const LEASE_MAX_MS = 24 * 3_600_000;
+/** After this long a verdict that depends on clocks or on the failure detector is given anew. */
+const TEMPORARY_REFUSAL_MS = 60_000;
+/** A shard's push counts as this part of a whole document's. */
+const SHARD_PUSH_COST = 1 / 16;
+const CLONE_WINDOW_MS = 60_000;
+const CLONE_SIGHTINGS = 3;
+
+type Admission = DirectoryVerdict | "known" | "refused";
+
+export class Directory {
+  readonly #options: DirectoryOptions;
+  readonly #records = new Map<NodeId, OwnerRecord>();
+  readonly #states = new Map<NodeId, MemberState>();
+  readonly #regions = new Set<string>();
+  readonly #tree = new FingerprintTree<Statement>();
+  readonly #quarantine: Quarantine;
+  readonly #limiter: PushLimiter;
+  readonly #own: OwnStatements;
+  readonly #antiEntropy: AntiEntropy;
+  /** Owners restored from disk, of whom nobody has been told yet. */
+  readonly #restored = new Set<NodeId>();
+  #storedBytes = 0;
+  #sweepAt: Millis | undefined;
+  #cloneSightings: Millis[] = [];
+  #now = 0 as Millis;
+
+  constructor(options: DirectoryOptions) {
+    const { self, epoch, nonce, config, random, signer } = options;
+    this.#options = options;
+    this.#quarantine = new Quarantine(config.quarantineMax);
+    this.#limiter = new PushLimiter(
+      config.ownerPushesPerSecond,
+      config.ownerPushBurst,
+      config.ownersMax,
+    );
+    const { leaseMs, publishIntervalMs } = config;
+    const own = { self, epoch, nonce, leaseMs, publishIntervalMs };
+    this.#own = new OwnStatements(own, random.fork("own"), signer);
+    this.#regions.add(config.region);
+    this.#antiEntropy = new AntiEntropy(config.antiEntropy, random.fork("anti-entropy"), {
+      tree: this.#tree,
+      find: ({ owner, part }) => this.#records.get(owner)?.part(part),
+      isRefused: (hash) => this.#quarantine.has(hash, this.#now),
+      isElsewhere: (peer) => this.#isElsewhere(peer),
+    });
+  }
+
+  /**
+   * Sets what this node offers. Name, zone and region are the certificate's where that names them;
+   * instances that the certificate does not allow are reported and left out. The own view shows it
+   * at once; others hear of it at once after quiet time, else within publishIntervalMs.
+   * Call setFailing first for an instance that starts out failing.
+   */
+  setOwn(content: OwnContent, now: Millis, wall: WallMillis, out: DirectoryOutput): void {
+    this.#now = now;
+    const allowed = this.#allowed(content, out);
+    this.#noteRegion(allowed.region);
+    if (this.#own.setContent(allowed, now)) out.changed(this.#options.self);
+    this.#publishDue(now, wall, out);
+  }
+
+  /** Sets which own instances fail their checks, by "namespace/name/id". */
+  setFailing(
+    failing: readonly string[],
+    now: Millis,
+    wall: WallMillis,
+    out: DirectoryOutput,
+  ): void {
+    this.#now = now;
+    if (this.#own.setFailing(failing, now)) out.changed(this.#options.self);
+    this.#publishDue(now, wall, out);
+  }
+
+  /** "reject" only for what no honest node forwards, whatever its version or clock. */
+  onPublished(
+    topic: string,
+    message: Uint8Array,
+    now: Millis,
+    wall: WallMillis,
+    out: DirectoryOutput,
+  ): "accept" | "ignore" | "reject" {
+    this.#now = now;
+    const region = topic.startsWith(TOPIC_PREFIX) ? topic.slice(TOPIC_PREFIX.length) : undefined;
+    if (region === undefined) return "ignore";
+    const verdict = this.#admit(message, true, region, now, wall, out);
+    if (verdict === "applied" || verdict === "known") return "accept";
+    return verdict === "malformed" || verdict === "forged" ? "reject" : "ignore";
+  }
+
+  onPacket(
+    peer: NodeId,
+    packet: Uint8Array,
+    now: Millis,
+    wall: WallMillis,
+    out: DirectoryOutput,
+  ): DirectoryVerdict {
+    this.#now = now;
+    const verdict = this.#antiEntropy.onPacket(peer, packet, this.#context(now, wall, out));
+    this.#publishDue(now, wall, out);
+    return verdict;
+  }
+
+  /** A control connection is up; compares stores with the peer at once. */
+  onPeerUp(peer: NodeId, now: Millis, wall: WallMillis, out: DirectoryOutput): void {
+    this.#now = now;
+    this.#antiEntropy.onPeerUp(peer, this.#context(now, wall, out));
+  }
+
+  onPeerDown(peer: NodeId, _now: Millis): void {
+    this.#antiEntropy.onPeerDown(peer);
+  }
+
+  /** What the failure detector holds of a member; undefined once it has forgotten it. */
+  setMemberState(peer: NodeId, state: MemberState | undefined): void {
+    const wasPresent = this.#isPresent(peer);
+    if (state === undefined) this.#states.delete(peer);
+    else if (this.#states.has(peer) || this.#states.size < MEMBERS_MAX) {
+      this.#states.set(peer, state);
+    }
+    if (!wasPresent && this.#isPresent(peer)) this.#quarantine.releaseTemporary(peer);
+  }
+
+  /** Takes a message that persist gave before the last stop. */
+  restore(message: Uint8Array, now: Millis, wall: WallMillis): DirectoryVerdict {
+    this.#now = now;
+    const silent: DirectoryOutput = {
+      send: () => {},
+      publish: () => {},
+      persist: () => {},
+      changed: (owner) => this.#restored.add(owner),
+    };
+    return asVerdict(this.#admit(message, false, undefined, now, wall, silent));
+  }
+
+  onDeadline(now: Millis, wall: WallMillis, out: DirectoryOutput): void {
+    this.#now = now;
+    for (const owner of this.#restored) out.changed(owner);
+    this.#restored.clear();
+    this.#publishDue(now, wall, out);
+    this.#antiEntropy.onDeadline(this.#context(now, wall, out));
+    if (this.#sweepAt !== undefined && now >= this.#sweepAt) this.#sweep(now, wall, out);
+  }
+
+  nextDeadline(): Millis | undefined {
+    if (this.#restored.size > 0) return this.#now;
+    const all = [this.#own.nextDeadline(), this.#antiEntropy.nextDeadline(), this.#sweepAt];
+    const known = all.filter((moment) => moment !== undefined);
+    return known.length === 0 ? undefined : (Math.min(...known) as Millis);
+  }
+
+  /** The owner's newest complete document; this node's own as last set, published or not. */
+  get(owner: NodeId): OwnerDocument | undefined {
+    const own = owner === this.#options.self ? this.#own.document() : undefined;
+    return own ?? this.#records.get(owner)?.document;
+  }
+
+  /** "namespace/name/id" of the owner's instances that fail their checks. */
+  failing(owner: NodeId): ReadonlySet<string> {
+    if (owner === this.#options.self && this.#own.document() !== undefined) {
+      return this.#own.failing();
+    }
+    return this.#records.get(owner)?.failing ?? new Set();
+  }
+
+  owners(): IterableIterator<NodeId> {
+    return this.#records.keys();
+  }
+
+  /** Equal on two nodes if and only if they store the same. */
+  root(): string {
+    return toHex(this.#tree.root());
+  }
+
+  /** Topics to subscribe to: one for each region that is known; more may follow after `changed`. */
+  topics(): readonly string[] {
+    return [...this.#regions].map(topicOf);
+  }
+
+  snapshot() {
+    return {
+      root: this.root(),
+      storedBytes: this.#storedBytes,
+      quarantined: this.#quarantine.size,
+      statements: [...this.#records.values()].flatMap((record) =>
+        [...record.parts()].map(({ owner, part, epoch, seq, hash }) => {
+          return { owner, part, epoch, seq, hash };
+        }),
+      ),
+    };
+  }
+
+  #context(now: Millis, wall: WallMillis, out: DirectoryOutput): SyncContext {
+    return {
+      now,
+      send: (peer, packet) => out.send(peer, packet),
+      admit: (message, isPush) =>
+        asVerdict(this.#admit(message, isPush, undefined, now, wall, out)),
+    };
+  }
+
+  #admit(
+    message: Uint8Array,
+    isPush: boolean,
+    region: string | undefined,
+    now: Millis,
+    wall: WallMillis,
+    out: DirectoryOutput,
+  ): Admission {
+    if (message.length > DOCUMENT_BYTES_MAX) return "malformed";
+    const hash = messageHash(message);
+    if (this.#quarantine.has(hash, now)) return "refused";
+    const statement = readStatement(message, hash);
+    if (typeof statement === "string") {
+      this.#refuse(hash, undefined, statement, now, out);
+      return "refused";
+    }
+    const { owner, part } = statement;
+    const stored = this.#records.get(owner)?.part(part);
+    const order = stored === undefined ? 1 : compareOrder(statement, stored);
+    if (order === 0) return "known";
+    if (order < 0) return "ignored";
+    const fault = faultOfProof(statement, this.#options.verifier, this.#options.checkCertificate);
+    if (fault !== undefined) {
+      this.#refuse(hash, owner, fault, now, out);
+      return fault === FORGED ? "forged" : "refused";
+    }
+    const obstacle = this.#obstacle(statement, stored, wall);
+    if (obstacle !== undefined) {
+      this.#refuse(hash, owner, obstacle, now, out, true);
+      return "ignored";
+    }
+    if (statement.kind === "vitals" && this.#records.get(owner)?.head === undefined) {
+      return "ignored";
+    }
+    if (region !== undefined && this.#regionOf(statement) !== region) return "ignored";
+    const cost = part > HEAD_PART && statement.kind === "owner" ? SHARD_PUSH_COST : 1;
+    if (isPush && !this.#limiter.take(owner, cost, now)) return "limited";
+    this.#accept(statement, stored, now, out);
+    return "applied";
+  }
+
+  #accept(
+    statement: Statement,
+    stored: Statement | undefined,
+    now: Millis,
+    out: DirectoryOutput,
+  ): void {
+    const { owner, epoch, seq } = statement;
+    if (stored !== undefined && stored.epoch === epoch && stored.seq === seq) {
+      out.report?.({ kind: "equivocation", owner, epoch, seq });
+    }
+    if (owner === this.#options.self) this.#onOwnSeen(statement, now, out);
+    this.#store(statement);
+    if (statement.kind === "owner") {
+      this.#noteRegion(statement.document.region);
+      out.persist(owner, statement.message, statement.part);
+    }
+    out.changed(owner);
+    this.#sweepAt ??= (now + this.#options.config.sweepIntervalMs) as Millis;
+  }
+
+  /** Why a statement that its owner did sign is not taken now; a later try may fare better. */
+  #obstacle(
+    statement: Statement,
+    stored: Statement | undefined,
+    wall: WallMillis,
+  ): string | undefined {
+    const { owner, message } = statement;
+    if (statement.kind === "owner" && isLeaseOver(statement, wall)) {
+      const record = this.#records.get(owner);
+      if (!this.#isPresent(owner)) return "its lease does not cover the present";
+      if (record?.head !== undefined && record.isStray(statement.part)) return "its lease is over";
+    }
+    const { ownersMax, storedBytesMax } = this.#options.config;
+    if (!this.#records.has(owner) && this.#records.size >= ownersMax) {
+      return `the directory holds ${ownersMax} owners already`;
+    }
+    const growth = message.length - (stored?.message.length ?? 0);
+    return this.#storedBytes + growth > storedBytesMax
+      ? `the directory holds ${storedBytesMax} bytes already`
+      : undefined;
+  }
+
+  #refuse(
+    hash: string,
+    owner: NodeId | undefined,
+    reason: string,
+    now: Millis,
+    out: DirectoryOutput,
+    isTemporary = false,
+  ): void {
+    const duration = isTemporary ? TEMPORARY_REFUSAL_MS : this.#options.config.quarantineMs;
+    const until = (now + duration) as Millis;
+    this.#quarantine.add(hash, { owner, reason, until, isTemporary });
+    out.report?.({ kind: "refused", owner, reason });
+  }
+
+  /** A statement under this node's key that this process did not make. */
+  #onOwnSeen(statement: Statement, now: Millis, out: DirectoryOutput): void {
+    if (!this.#own.isAhead(statement)) return;
+    const { epoch, seq } = statement;
+    let notBefore = now;
+    if (statement.part === HEAD_PART) {
+      const since = now - CLONE_WINDOW_MS;
+      this.#cloneSightings = this.#cloneSightings.filter((moment) => moment > since);
+      this.#cloneSightings.push(now);
+      const sightings = this.#cloneSightings.length;
+      // Two clones that outrun each other must not fill the mesh with their quarrel.
+      notBefore = (now + 1_000 * (2 ** Math.min(sightings - 1, 6) - 1)) as Millis;
+      if (sightings >= CLONE_SIGHTINGS && statement.kind === "owner") {
+        out.report?.({ kind: "duplicate_identity", nonce: statement.document.nonce });
+      }
+    }
+    this.#own.outrun({ epoch, seq }, notBefore);
+    out.report?.({ kind: "outrun", epoch, seq });
+  }
+
+  #publishDue(now: Millis, wall: WallMillis, out: DirectoryOutput): void {
+    const { self, config } = this.#options;
+    const fresh: Uint8Array[] = [];
+    for (;;) {
+      const messages = this.#own.issue(now, wall);
+      if (messages.length === 0) break;
+      fresh.push(...messages);
+    }
+    for (const message of fresh) {
+      const statement = readStatement(message, messageHash(message));
+      if (typeof statement === "string") throw new Error(`own statement is invalid: ${statement}`);
+      this.#store(statement);
+      if (statement.kind === "owner") out.persist(self, message, statement.part);
+      if (config.pushEnabled) out.publish(topicOf(this.#own.document()?.region ?? ""), message);
+    }
+    if (config.pushEnabled && fresh.length > 0) {
+      this.#antiEntropy.push(fresh, this.#context(now, wall, out));
+    }
+    this.#sweepAt ??= (now + config.sweepIntervalMs) as Millis;
+  }
+
+  #store(statement: Statement): void {
+    const record = this.#records.get(statement.owner) ?? new OwnerRecord();
+    this.#records.set(statement.owner, record);
+    const stored = record.part(statement.part);
+    this.#storedBytes += statement.message.length - (stored?.message.length ?? 0);
+    record.put(statement);
+    this.#tree.put(statement);
+  }
+
+  /** Drops what no lease covers any more, of owners that the failure detector does not hold. */
+  #sweep(now: Millis, wall: WallMillis, out: DirectoryOutput): void {
+    this.#sweepAt = (now + this.#options.config.sweepIntervalMs) as Millis;
+    this.#limiter.prune(now);
+    for (const [owner, record] of this.#records) {
+      const isPresent = this.#isPresent(owner);
+      const isHeadOver = record.head === undefined || isLeaseOver(record.head, wall);
+      let dropped = 0;
+      for (const statement of [...record.parts()]) {
+        const isOver = statement.kind === "owner" ? isLeaseOver(statement, wall) : isHeadOver;
+        if (!isOver || (isPresent && !record.isStray(statement.part))) continue;
+        record.remove(statement.part);
+        this.#tree.remove(statement);
+        this.#storedBytes -= statement.message.length;
+        dropped += 1;
+      }
+      if (dropped === 0) continue;
+      if (record.parts().next().done === true) this.#records.delete(owner);
+      out.changed(owner);
+    }
+  }
+
+  #allowed(content: OwnContent, out: DirectoryOutput): OwnContent {
+    const { self, checkCertificate } = this.#options;
+    const verdict = checkCertificate(self, content.certificate);
+    const certificate = readCertificate(content.certificate);
+    const instances = content.instances.filter((entry) => {
+      if (!verdict.ok || verdict.mayOffer(entry.namespace, entry.name)) return true;
+      const reason =
+        `this node's certificate does not let it offer ${entry.namespace}/${entry.name}; issue ` +
+        `one with --services`;
+      out.report?.({ kind: "not_offered", instance: instanceKey(entry), reason });
+      return false;
+    });
+    return {
+      ...content,
+      instances,
+      name: certificate?.name ?? content.name,
+      zone: certificate?.zone || content.zone,
+      region: certificate?.region || content.region,
+    };
+  }
+
+  #regionOf(statement: Statement): string | undefined {
+    return statement.kind === "owner"
+      ? statement.document.region
+      : this.#records.get(statement.owner)?.head?.document.region;
+  }
+
+  #noteRegion(region: string): void {
+    if (this.#regions.size < REGIONS_MAX && isPlace(region)) this.#regions.add(region);
+  }
+
+  #isElsewhere(peer: NodeId): boolean {
+    const zone = this.#records.get(peer)?.document?.zone;
+    return zone !== undefined && zone !== this.#own.document()?.zone;
+  }
+
+  /** True if the failure detector holds the owner alive: its documents stay whatever clocks say. */
+  #isPresent(owner: NodeId): boolean {
+    const state = this.#states.get(owner);
+    return owner === this.#options.self || state === "alive" || state === "suspect";
+  }
+}
+
+/** Over, or longer than any owner may grant itself: then the owner's clock cannot be relied on. */
+function isLeaseOver(statement: OwnerStatement, wall: WallMillis): boolean {
+  const { notAfter } = statement.document;
+  return (
+    notAfter + CLOCK_TOLERANCE_MS < wall || notAfter > wall + LEASE_MAX_MS + CLOCK_TOLERANCE_MS
+  );
+}
+
+function topicOf(region: string): string {
+  return TOPIC_PREFIX + region;
+}
+
+function asVerdict(admission: Admission): DirectoryVerdict {
+  return admission === "known" || admission === "refused" ? "ignored" : admission;
+}
