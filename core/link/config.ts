@@ -40,6 +40,8 @@ export interface LinkConfig {
   readonly sendQueueBytes: number;
   /** Bytes that wait for a peer that does not read; at twice this the link is closed. 16 MiB */
   readonly queuedBytesMax: number;
+  /** Links to one peer that live at once: one in use, others finishing. 4 */
+  readonly linksPerPeerMax: number;
   /** Streams and calls that wait for one peer's link to come up. 1,024 */
   readonly waitingMax: number;
   /** From the open connection to the peer's hello. 5 s */
@@ -48,6 +50,8 @@ export interface LinkConfig {
   readonly pingIntervalMs: number;
   /** Silence after the ping at which the link counts as stalled. 5 s */
   readonly pingTimeoutMs: number;
+  /** How long a full channel may stay full before the peer counts as stalled. 30 s */
+  readonly writeTimeoutMs: number;
   /** A link without streams or calls is closed after this. 5 min */
   readonly idleTimeoutMs: number;
   /** A link takes new streams for this long; then a new handshake follows. 1 h */
@@ -68,10 +72,12 @@ export const LINK_DEFAULTS: LinkConfig = {
   promptBytes: 16 * 1024,
   sendQueueBytes: 128 * 1024,
   queuedBytesMax: 16 * 1024 * 1024,
+  linksPerPeerMax: 4,
   waitingMax: 1024,
   helloTimeoutMs: 5_000,
   pingIntervalMs: 10_000,
   pingTimeoutMs: 5_000,
+  writeTimeoutMs: 30_000,
   idleTimeoutMs: 300_000,
   ageMaxMs: 3_600_000,
   goAwayTimeoutMs: 2_000,

@@ -35,8 +35,10 @@ export interface MuxOwner {
   /** The peer confirmed that no new streams of its own will come. */
   onGoAwayAcknowledged(mux: Mux): void;
   onPong(mux: Mux, token: number): void;
-  /** The peer said goodbye, or broke the protocol: the link is to be closed. */
-  onFinished(mux: Mux, reason: CloseReason): void;
+  /** The peer said goodbye; nothing more comes. */
+  onGoodbye(mux: Mux, reason: CloseReason): void;
+  /** The peer broke the named rule: the link is to be closed. */
+  onViolation(mux: Mux, rule: string): void;
   accept: Accept;
   onCall: OnCall | undefined;
 }

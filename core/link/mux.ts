@@ -13,7 +13,7 @@ import type {
   ResponseHead,
 } from "../exchange/contract.ts";
 import type { Clock, CloseReason, LinkChannel } from "../seams.ts";
-import type { NodeId } from "../types.ts";
+import type { Millis, NodeId } from "../types.ts";
 import { BulkRound } from "./bulk.ts";
 import { type CallDone, CallTable } from "./calls.ts";
 import type { ClientHost, ClientStream } from "./client-stream.ts";
@@ -46,6 +46,7 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
   readonly config: LinkConfig;
   readonly #channel: LinkChannel;
   readonly #owner: MuxOwner;
+  readonly #clock: Clock;
   readonly #control = new Lane();
   readonly #calls = new Lane();
   readonly #bulk = new BulkRound();
@@ -70,6 +71,8 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
   /** From the peer's goAway or close: what it has surely not begun lies above. */
   #servedByPeer = EVERYTHING;
   #callServedByPeer = EVERYTHING;
+  /** Since when the channel takes nothing more; undefined while it does. */
+  #blockedAt: Millis | undefined;
   bytesIn = 0;
   bytesOut = 0;
 
@@ -78,6 +81,7 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
     this.config = config;
     this.#channel = channel;
     this.#owner = owner;
+    this.#clock = clock;
     this.#pending = new CallTable(clock);
     this.#pool = config.windowPoolBytes;
     this.#nextStream = channel.dialer ? 1 : 2;
@@ -112,6 +116,19 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
       this.#answering === 0 &&
       this.#calls.queuedBytes === 0
     );
+  }
+
+  get blockedAt(): Millis | undefined {
+    return this.#blockedAt;
+  }
+
+  /** Changes with each piece of work that begins, in either direction. */
+  get workSerial(): number {
+    return this.#nextStream + this.#nextCall + this.#lastOpened + this.#lastCallServed;
+  }
+
+  get callCount(): number {
+    return this.#pending.size + this.#answering;
   }
 
   /** No ids are left for new streams or calls. */
@@ -202,6 +219,7 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
       if (batch === undefined) break;
       this.bytesOut += batch.length;
       this.#writable = this.#channel.write(batch);
+      if (!this.#writable) this.#blockedAt = this.#clock.now();
     }
     this.#bulk.settle();
     if (this.#isOverfull) this.#violate("it does not read: too much waits to be sent");
@@ -209,6 +227,7 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
 
   onDrain(): void {
     this.#writable = true;
+    this.#blockedAt = undefined;
     this.#touch();
   }
 
@@ -354,7 +373,7 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
   onClose(lastStream: number, lastCall: number, reason: string): void {
     this.#servedByPeer = Math.min(this.#servedByPeer, lastStream);
     this.#callServedByPeer = Math.min(this.#callServedByPeer, lastCall);
-    this.#finish({ kind: "closed", detail: `the peer said: ${reason}` });
+    this.#owner.onGoodbye(this, { kind: "closed", detail: `the peer said: ${reason}` });
   }
 
   onCall(id: number, deadlineLeftMs: number, payload: Uint8Array): void {
@@ -460,12 +479,7 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
     return at === 0 ? undefined : batch.subarray(0, at);
   }
 
-  #violate(detail: string): void {
-    const reason: CloseReason = { kind: "closed", detail: `protocol violation: ${detail}` };
-    this.#finish(reason);
-  }
-
-  #finish(reason: CloseReason): void {
-    if (!this.#closed && !this.#closing) this.#owner.onFinished(this, reason);
+  #violate(rule: string): void {
+    if (!this.#closed && !this.#closing) this.#owner.onViolation(this, rule);
   }
 }

@@ -140,7 +140,7 @@ export class SendHalf {
   /** Writes the END behind the last byte where it fits and needs no trailers; returns its length. */
   takeEnd(batch: Buffer, at: number, room: number): number {
     const plain = this.#queued === 0 && this.#trailers?.length === 0;
-    if (!plain || this.#ended || room < FRAME_HEADER_BYTES) return 0;
+    if (!plain || this.#ended || this.#closed || room < FRAME_HEADER_BYTES) return 0;
     writeHeader(batch, at, FRAME.end, 0, this.#id);
     this.#ended = true;
     return FRAME_HEADER_BYTES;
