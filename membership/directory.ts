@@ -8,114 +8,38 @@
  * accepts or forwards one after it, so that what was dropped cannot come back.
  */
 import { DOCUMENT_BYTES_MAX, MEMBERS_MAX } from "../core/limits.ts";
-import type { Random, Signer, Verifier } from "../core/seams.ts";
 import { CLOCK_TOLERANCE_MS, readCertificate } from "../core/trust/certificate.ts";
 import { isPlace } from "../core/trust/fields.ts";
 import { toHex } from "../core/trust/sha256.ts";
 import type { MemberState, Millis, NodeId, WallMillis } from "../core/types.ts";
-import {
-  ANTI_ENTROPY_DEFAULTS,
-  AntiEntropy,
-  type AntiEntropyConfig,
-  type DirectoryVerdict,
-  type SyncContext,
-} from "./anti-entropy.ts";
+import { AntiEntropy, type DirectoryVerdict, type SyncContext } from "./anti-entropy.ts";
 import { FingerprintTree } from "./anti-entropy-tree.ts";
 import { PushLimiter, Quarantine } from "./directory-admission.ts";
+import type { DirectoryOptions, DirectoryOutput } from "./directory-contract.ts";
 import { OwnStatements } from "./directory-own.ts";
 import { OwnerRecord } from "./directory-owner.ts";
 import type { OwnerDocument } from "./document.ts";
 import {
-  type CertificateCheck,
   compareOrder,
   FORGED,
   faultOfProof,
   HEAD_PART,
   messageHash,
+  NOT_A_STATEMENT,
   type OwnerStatement,
   readStatement,
   type Statement,
 } from "./document-codec.ts";
 import { instanceKey, type OwnContent } from "./document-fields.ts";
 
+export type {
+  DirectoryConfig,
+  DirectoryOptions,
+  DirectoryOutput,
+  DirectoryReport,
+} from "./directory-contract.ts";
+export { DIRECTORY_DEFAULTS } from "./directory-contract.ts";
 export type { OwnContent } from "./document-fields.ts";
-
-export interface DirectoryConfig {
-  /** This node's region; scopes what it subscribes to. "" where regions are not used. */
-  readonly region: string;
-  /** False leaves everything to anti-entropy. */
-  readonly pushEnabled: boolean;
-  /** How long others keep the documents of an owner that is gone. */
-  readonly leaseMs: number;
-  /** Between two own publications after the first. */
-  readonly publishIntervalMs: number;
-  /** Pushes accepted of one owner. */
-  readonly ownerPushesPerSecond: number;
-  readonly ownerPushBurst: number;
-  /** Refused messages that are remembered, and for how long. */
-  readonly quarantineMax: number;
-  readonly quarantineMs: number;
-  readonly ownersMax: number;
-  /** All messages together. */
-  readonly storedBytesMax: number;
-  readonly sweepIntervalMs: number;
-  readonly antiEntropy: AntiEntropyConfig;
-}
-
-export const DIRECTORY_DEFAULTS: DirectoryConfig = {
-  region: "",
-  pushEnabled: true,
-  leaseMs: 12 * 3_600_000,
-  publishIntervalMs: 1_000,
-  ownerPushesPerSecond: 2,
-  ownerPushBurst: 20,
-  quarantineMax: 1_024,
-  quarantineMs: 600_000,
-  ownersMax: MEMBERS_MAX,
-  storedBytesMax: 512 * 1024 * 1024,
-  sweepIntervalMs: 60_000,
-  antiEntropy: ANTI_ENTROPY_DEFAULTS,
-};
-
-export interface DirectoryOptions {
-  readonly self: NodeId;
-  /** One per start of the node, growing, on disk before it is used. */
-  readonly epoch: number;
-  /** Random per start: tells a former life from a clone with the same key. */
-  readonly nonce: number;
-  readonly config: DirectoryConfig;
-  readonly random: Random;
-  readonly signer: Signer;
-  readonly verifier: Verifier;
-  readonly checkCertificate: CertificateCheck;
-}
-
-/** What an operator should hear of; none of it needs an answer but "duplicate_identity". */
-export type DirectoryReport =
-  | { readonly kind: "refused"; readonly owner: NodeId | undefined; readonly reason: string }
-  /** One owner signed two different statements with one (epoch, seq). */
-  | {
-      readonly kind: "equivocation";
-      readonly owner: NodeId;
-      readonly epoch: number;
-      readonly seq: number;
-    }
-  /** Statements of this node that it does not know were met, and outrun. */
-  | { readonly kind: "outrun"; readonly epoch: number; readonly seq: number }
-  /** Somebody else publishes under this node's key right now: one of the two must stop. */
-  | { readonly kind: "duplicate_identity"; readonly nonce: number }
-  /** An own registration that this node's certificate does not allow; it is not published. */
-  | { readonly kind: "not_offered"; readonly instance: string; readonly reason: string };
-
-export interface DirectoryOutput {
-  send(peer: NodeId, packet: Uint8Array): void;
-  publish(topic: string, message: Uint8Array): void;
-  /** What get or failing say of this owner may have changed. */
-  changed(owner: NodeId): void;
-  /** Worth keeping for the next start; replaces what was kept for this owner and part. */
-  persist(owner: NodeId, message: Uint8Array, part: number): void;
-  report?(report: DirectoryReport): void;
-}
 
 const TOPIC_PREFIX = "grapevine/directory/1/";
 const REGIONS_MAX = 64;
@@ -335,7 +259,7 @@ export class Directory {
     const statement = readStatement(message, hash);
     if (typeof statement === "string") {
       this.#refuse(hash, undefined, statement, now, out);
-      return "refused";
+      return statement === NOT_A_STATEMENT ? "malformed" : "refused";
     }
     const { owner, part } = statement;
     const stored = this.#records.get(owner)?.part(part);
@@ -475,10 +399,12 @@ export class Directory {
     for (const [owner, record] of this.#records) {
       const isPresent = this.#isPresent(owner);
       const isHeadOver = record.head === undefined || isLeaseOver(record.head, wall);
+      const isKept = (part: number) =>
+        isPresent && (record.head === undefined || !record.isStray(part));
       let dropped = 0;
       for (const statement of [...record.parts()]) {
         const isOver = statement.kind === "owner" ? isLeaseOver(statement, wall) : isHeadOver;
-        if (!isOver || (isPresent && !record.isStray(statement.part))) continue;
+        if (!isOver || isKept(statement.part)) continue;
         record.remove(statement.part);
         this.#tree.remove(statement);
         this.#storedBytes -= statement.message.length;

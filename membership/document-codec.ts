@@ -95,7 +95,7 @@ export function messageHash(message: Uint8Array): string {
 export function readStatement(message: Uint8Array, hash: string): Statement | string {
   if (message.length > DOCUMENT_BYTES_MAX) return `larger than ${DOCUMENT_BYTES_MAX} bytes`;
   const envelope = openEnvelope(message);
-  if (envelope === undefined) return "not a signed statement";
+  if (envelope === undefined) return NOT_A_STATEMENT;
   const { kind, fields } = envelope;
   const { owner, part, v } = fields;
   if (!isWhole(v, 255) || v < FORMAT_VERSION) return "unknown format version";
@@ -140,6 +140,8 @@ export function faultOfProof(
     : `its certificate does not let it offer ${foreign.namespace}/${foreign.name}`;
 }
 
+/** The fault of bytes that are no statement of any version. */
+export const NOT_A_STATEMENT = "not a signed statement";
 /** The fault of a statement that its owner did not sign. */
 export const FORGED = "the signature is not its owner's";
 

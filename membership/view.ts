@@ -1,0 +1,273 @@
+/**
+ * Makes the snapshots that the rest of the node reads: members as the failure detector has them,
+ * described by their documents, and services as the documents of those list them that are not dead
+ * or gone. Only what was touched is worked out again, and what comes out equal keeps its object, so
+ * that readers can compare by identity. A restarted member's former document stands until its new
+ * one arrives: its registrations are on its disk and come back.
+ */
+import { serviceKey } from "../core/names.ts";
+import type { MemberState, Millis, NodeId, ServiceKey } from "../core/types.ts";
+import type { InstanceView, MemberView, MeshView, ServiceView } from "../core/view.ts";
+import type { InstanceEntry, OwnerDocument } from "./document.ts";
+import { instanceKey } from "./document-fields.ts";
+import { LayeredMap } from "./view-map.ts";
+
+/** A member as the failure detector has it. */
+export interface MemberRow {
+  readonly id: NodeId;
+  readonly state: MemberState;
+  readonly leaving: boolean;
+  readonly self: boolean;
+  readonly epoch: number;
+  readonly incarnation: number;
+  /** HOST:PORT of its control plane; "" while not known. */
+  readonly bind: string;
+  readonly since: Millis;
+}
+
+/** The part of the directory that views are made from. */
+export interface DirectoryReader {
+  get(owner: NodeId): OwnerDocument | undefined;
+  failing(owner: NodeId): ReadonlySet<string>;
+}
+
+export class ViewBuilder {
+  readonly #directory: DirectoryReader;
+  readonly #rows = new Map<NodeId, MemberRow>();
+  /** The instances of each owner that are in view, by instance key. */
+  readonly #offered = new Map<NodeId, ReadonlyMap<string, InstanceView>>();
+  /** The same by service and owner. */
+  readonly #byService = new Map<ServiceKey, Map<NodeId, readonly InstanceView[]>>();
+  /** An instance with its conflict flagged, so that it keeps its identity, too. */
+  readonly #flagged = new WeakMap<InstanceView, InstanceView>();
+  #members = LayeredMap.empty<NodeId, MemberView>();
+  #services = LayeredMap.empty<ServiceKey, ServiceView>();
+  #view: MeshView;
+
+  constructor(options: { readonly self: NodeId; readonly directory: DirectoryReader }) {
+    this.#directory = options.directory;
+    const { self } = options;
+    this.#view = { version: 0, self, members: this.#members, services: this.#services };
+  }
+
+  /**
+   * Takes all members there are, or undefined if none has changed, and the owners whose documents
+   * or vitals may have. Gives the former view if nothing comes out different.
+   */
+  update(rows: readonly MemberRow[] | undefined, touched: Iterable<NodeId>, now: Millis): MeshView {
+    if (rows === undefined) return this.apply([], [], touched, now);
+    const changed = rows.filter((row) => !isSameRow(this.#rows.get(row.id), row));
+    const present = new Set(rows.map((row) => row.id));
+    const removed = [...this.#rows.keys()].filter((id) => !present.has(id));
+    return this.apply(changed, removed, touched, now);
+  }
+
+  /** As update, for a caller that knows which members have changed and which were forgotten. */
+  apply(
+    changed: readonly MemberRow[],
+    removed: readonly NodeId[],
+    touched: Iterable<NodeId>,
+    now: Millis,
+  ): MeshView {
+    const owners = new Set(touched);
+    for (const row of changed) {
+      this.#rows.set(row.id, row);
+      owners.add(row.id);
+    }
+    for (const id of removed) {
+      this.#rows.delete(id);
+      owners.add(id);
+    }
+    const members = new Map<NodeId, MemberView | undefined>();
+    const services = new Set<ServiceKey>();
+    for (const owner of owners) this.#rebuildOwner(owner, now, members, services);
+    const rebuilt = new Map<ServiceKey, ServiceView | undefined>();
+    for (const key of services) rebuilt.set(key, this.#rebuildService(key));
+    if (members.size === 0 && rebuilt.size === 0) return this.#view;
+    this.#members = this.#members.with(members);
+    this.#services = this.#services.with(rebuilt);
+    this.#view = {
+      version: this.#view.version + 1,
+      self: this.#view.self,
+      members: this.#members,
+      services: this.#services,
+    };
+    return this.#view;
+  }
+
+  #rebuildOwner(
+    owner: NodeId,
+    now: Millis,
+    members: Map<NodeId, MemberView | undefined>,
+    services: Set<ServiceKey>,
+  ): void {
+    const row = this.#rows.get(owner);
+    const document = this.#directory.get(owner);
+    const former = this.#members.get(owner);
+    const member = row === undefined ? undefined : memberView(row, document);
+    if (!isSameFlat(former, member)) members.set(owner, member);
+    const isGone = row === undefined || row.state === "dead" || row.state === "left";
+    this.#offer(owner, isGone ? undefined : document, now, services);
+  }
+
+  /** Replaces what an owner offers; notes the services that this changes. */
+  #offer(
+    owner: NodeId,
+    document: OwnerDocument | undefined,
+    now: Millis,
+    services: Set<ServiceKey>,
+  ): void {
+    const former = this.#offered.get(owner);
+    const offered = new Map<string, InstanceView>();
+    const failing = this.#directory.failing(owner);
+    const touched = new Map<ServiceKey, InstanceView[]>();
+    for (const entry of document?.instances ?? []) {
+      const key = instanceKey(entry);
+      const known = former?.get(key);
+      const since = known?.since ?? now;
+      const fresh = instanceView(entry, document as OwnerDocument, failing.has(key), since);
+      const isSame = known !== undefined && isSameInstance(known, fresh);
+      offered.set(key, isSame ? known : fresh);
+      if (!isSame) touched.set(fresh.service, []);
+    }
+    for (const [key, known] of former ?? []) {
+      if (!offered.has(key)) touched.set(known.service, []);
+    }
+    if (offered.size === 0) this.#offered.delete(owner);
+    else this.#offered.set(owner, offered);
+    if (touched.size === 0) return;
+    for (const instance of offered.values()) touched.get(instance.service)?.push(instance);
+    for (const [service, instances] of touched) {
+      services.add(service);
+      this.#index(service, owner, instances);
+    }
+  }
+
+  #index(service: ServiceKey, owner: NodeId, instances: readonly InstanceView[]): void {
+    const agents = this.#byService.get(service) ?? new Map<NodeId, readonly InstanceView[]>();
+    if (instances.length === 0) agents.delete(owner);
+    else agents.set(owner, instances);
+    if (agents.size === 0) this.#byService.delete(service);
+    else this.#byService.set(service, agents);
+  }
+
+  #rebuildService(key: ServiceKey): ServiceView | undefined {
+    const instances = [...(this.#byService.get(key)?.values() ?? [])].flat();
+    const [first] = instances.sort(compareInstances);
+    if (first === undefined) return undefined;
+    const slash = key.indexOf("/");
+    return {
+      key,
+      namespace: key.slice(0, slash),
+      name: key.slice(slash + 1),
+      protocol: first.protocol,
+      instances: instances.map((instance, at) =>
+        instances[at - 1]?.id === instance.id ? this.#asConflict(instance) : instance,
+      ),
+    };
+  }
+
+  /** Of two agents with one instance id the smaller NodeId wins, on every node alike. */
+  #asConflict(instance: InstanceView): InstanceView {
+    const known = this.#flagged.get(instance);
+    if (known !== undefined) return known;
+    const flagged = { ...instance, conflict: true };
+    this.#flagged.set(instance, flagged);
+    return flagged;
+  }
+}
+
+function memberView(row: MemberRow, document: OwnerDocument | undefined): MemberView {
+  return {
+    id: row.id,
+    name: document?.name ?? "",
+    state: row.state,
+    leaving: row.leaving,
+    self: row.self,
+    bind: row.bind === "" ? (document?.bind ?? "") : row.bind,
+    link: document?.link ?? "",
+    zone: document?.zone ?? "",
+    region: document?.region ?? "",
+    epoch: row.epoch,
+    incarnation: row.incarnation,
+    version: document?.version ?? "",
+    since: row.since,
+  };
+}
+
+function instanceView(
+  entry: InstanceEntry,
+  document: OwnerDocument,
+  isFailing: boolean,
+  since: Millis,
+): InstanceView {
+  return {
+    id: entry.id,
+    service: serviceKey(entry.namespace, entry.name),
+    agent: document.owner,
+    agentName: document.name,
+    protocol: entry.protocol,
+    ports: entry.ports,
+    address: entry.address,
+    version: entry.version,
+    weight: entry.weight,
+    tags: entry.tags,
+    health: isFailing ? "failing" : "passing",
+    zone: document.zone,
+    region: document.region,
+    since,
+    conflict: false,
+  };
+}
+
+function compareInstances(one: InstanceView, other: InstanceView): number {
+  if (one.id !== other.id) return one.id < other.id ? -1 : 1;
+  return one.agent < other.agent ? -1 : 1;
+}
+
+function isSameRow(one: MemberRow | undefined, other: MemberRow): boolean {
+  return (
+    one !== undefined &&
+    one.state === other.state &&
+    one.leaving === other.leaving &&
+    one.self === other.self &&
+    one.epoch === other.epoch &&
+    one.incarnation === other.incarnation &&
+    one.bind === other.bind &&
+    one.since === other.since
+  );
+}
+
+/** For members, whose fields are all plain values. */
+function isSameFlat(one: MemberView | undefined, other: MemberView | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const keys = Object.keys(one) as (keyof MemberView)[];
+  return keys.every((key) => one[key] === other[key]);
+}
+
+function isSameInstance(one: InstanceView, other: InstanceView): boolean {
+  return (
+    one.agentName === other.agentName &&
+    one.protocol === other.protocol &&
+    one.address === other.address &&
+    one.version === other.version &&
+    one.weight === other.weight &&
+    one.health === other.health &&
+    one.zone === other.zone &&
+    one.region === other.region &&
+    one.ports.length === other.ports.length &&
+    one.ports.every((port, at) => port === other.ports[at]) &&
+    isSameTags(one.tags, other.tags)
+  );
+}
+
+function isSameTags(
+  one: Readonly<Record<string, string>>,
+  other: Readonly<Record<string, string>>,
+): boolean {
+  const keys = Object.keys(one);
+  return (
+    keys.length === Object.keys(other).length &&
+    keys.every((key) => Object.hasOwn(other, key) && one[key] === other[key])
+  );
+}
