@@ -58,6 +58,7 @@ export const LOCAL_ERRORS = {
   socket_in_use: 1,
   data_dir_in_use: 1,
   data_dir_invalid: 1,
+  storage_failed: 1,
   identity_missing: 1,
   identity_invalid: 1,
   certificate_rejected: 1,
