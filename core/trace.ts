@@ -13,8 +13,20 @@ export function createRequestId(random: Random): string {
   return hex32(random.next()) + hex32(random.next());
 }
 
+/** The headers with a traceparent in them, and its value: the one that is there, or a new one. */
+export function withTrace(
+  headers: RawHeaders,
+  requestId: string,
+  random: Random,
+): { readonly headers: RawHeaders; readonly traceparent: string } {
+  const present = traceparentOf(headers);
+  if (present !== undefined) return { headers, traceparent: present };
+  const traceparent = createTraceparent(random, requestId);
+  return { headers: replaceTrace(headers, traceparent), traceparent };
+}
+
 /** The value of the first traceparent field if it is well-formed. */
-export function traceparentOf(headers: RawHeaders): string | undefined {
+function traceparentOf(headers: RawHeaders): string | undefined {
   for (let at = 0; at + 1 < headers.length; at += 2) {
     if ((headers[at] as string).length !== 11) continue;
     if ((headers[at] as string).toLowerCase() !== "traceparent") continue;
@@ -25,19 +37,18 @@ export function traceparentOf(headers: RawHeaders): string | undefined {
 }
 
 /** A new trace whose first span has the id of the request. */
-export function createTraceparent(random: Random, requestId: string): string {
+function createTraceparent(random: Random, requestId: string): string {
   const trace = createRequestId(random) + hex32(random.next()) + hex32(random.next() | 1);
   const span = /^0+$/.test(requestId) ? "0000000000000001" : requestId;
   return `00-${trace}-${span}-01`;
 }
 
-/** The headers with the traceparent in place of any malformed one. */
-export function withTraceparent(headers: RawHeaders, traceparent: string): RawHeaders {
+/** The headers with the traceparent in place of a malformed one and of what belonged to that. */
+function replaceTrace(headers: RawHeaders, traceparent: string): RawHeaders {
   const kept: string[] = [];
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at] as string;
-    const isOld = name.length === 11 && name.toLowerCase() === "traceparent";
-    if (!isOld) kept.push(name, headers[at + 1] as string);
+    if (!/^trace(parent|state)$/i.test(name)) kept.push(name, headers[at + 1] as string);
   }
   kept.push("traceparent", traceparent);
   return kept;

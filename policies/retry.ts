@@ -58,10 +58,22 @@ export class ServiceRetries implements Retries {
     this.#window.addFirst(now);
   }
 
-  decide(question: RetryQuestion, now: Millis): RetryDecision {
-    const obstacle = this.#obstacle(question);
-    if (obstacle !== undefined) return { repeat: false, why: obstacle };
-    const { error, attempts, sameInstance, deadlineLeftMs } = question;
+  obstacle(question: RetryQuestion): string | undefined {
+    const { error } = question;
+    if (question.headForwarded) return "the response head was already passed on";
+    if (!error.retryable) return `${error.short} is not helped by a repeat`;
+    if (error.executed !== "no" && !question.idempotent) {
+      return "it may have run, and running it twice may do harm";
+    }
+    if (!question.bodyKept) return "its body is too large to be kept";
+    if (question.attempts >= this.#config.attemptsMax) {
+      return `${question.attempts} attempts were made`;
+    }
+    return undefined;
+  }
+
+  take(question: RetryQuestion, sameInstance: boolean, now: Millis): RetryDecision {
+    const { error, attempts, deadlineLeftMs } = question;
     const delayMs = sameInstance || error.overloaded ? this.#backoffMs(attempts) : 0;
     if (deadlineLeftMs !== undefined && deadlineLeftMs <= delayMs) {
       return { repeat: false, why: "the deadline comes before the repeat" };
@@ -78,20 +90,6 @@ export class ServiceRetries implements Retries {
     const earned = budgetShare * this.#window.first(windowSeconds, now);
     const spent = this.#window.second(windowSeconds + 1, now);
     return Math.max(0, Math.floor(earned + budgetFloorPerSecond * windowSeconds - spent));
-  }
-
-  #obstacle(question: RetryQuestion): string | undefined {
-    const { error } = question;
-    if (question.headForwarded) return "the response head was already passed on";
-    if (!error.retryable) return `${error.short} is not helped by a repeat`;
-    if (error.executed !== "no" && !question.idempotent) {
-      return "it may have run, and running it twice may do harm";
-    }
-    if (!question.bodyKept) return "its body is too large to be kept";
-    if (question.attempts >= this.#config.attemptsMax) {
-      return `${question.attempts} attempts were made`;
-    }
-    return undefined;
   }
 
   #backoffMs(attempts: number): number {

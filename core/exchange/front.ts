@@ -26,6 +26,10 @@ export interface FrontRequest {
   readonly listener: string;
   /** The client's address. */
   readonly remote: string;
+  /** Milliseconds until the caller stops waiting; HTTP through a proxy has no such limit. */
+  readonly deadlineLeftMs?: number;
+  /** SPIFFE id of the calling workload, where the listener tells who calls. */
+  readonly caller?: string;
 }
 
 export interface Front {
@@ -33,5 +37,8 @@ export interface Front {
    * Starts the request. The id is given at once so that a listener can put it into the answer.
    * Failures, unknown services included, arrive at the observer like any other.
    */
-  open(request: FrontRequest, observer: ExchangeObserver): { exchange: Exchange; requestId: string };
+  open(
+    request: FrontRequest,
+    observer: ExchangeObserver,
+  ): { exchange: Exchange; requestId: string };
 }

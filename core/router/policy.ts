@@ -57,6 +57,7 @@ export interface Choice {
   readonly share: number;
 }
 
+/** A failed attempt, and what is known of its request. */
 export interface RetryQuestion {
   readonly error: GrapevineError;
   /** Attempts made so far. */
@@ -67,8 +68,6 @@ export interface RetryQuestion {
   readonly bodyKept: boolean;
   readonly headForwarded: boolean;
   readonly deadlineLeftMs: number | undefined;
-  /** Whether the best candidate left is one that has failed this request before. */
-  readonly sameInstance: boolean;
 }
 
 export type RetryDecision =
@@ -78,8 +77,13 @@ export type RetryDecision =
 export interface Retries {
   /** A request has come: it earns budget for repeats. */
   deposit(now: Millis): void;
-  /** Whether to repeat; a repeat is taken from the budget. */
-  decide(question: RetryQuestion, now: Millis): RetryDecision;
+  /** Why the attempt must not be repeated whatever the candidates; undefined if it may. */
+  obstacle(question: RetryQuestion): string | undefined;
+  /**
+   * Takes a repeat out of the budget, for a question without an obstacle. `sameInstance`: the best
+   * candidate left is one that has failed this request before.
+   */
+  take(question: RetryQuestion, sameInstance: boolean, now: Millis): RetryDecision;
   /** Repeats left in the budget. */
   tokens(now: Millis): number;
 }

@@ -55,6 +55,11 @@ export class Services {
     return state;
   }
 
+  /** What is held of a service now, whatever the newest view. */
+  peek(key: ServiceKey): ServiceState | undefined {
+    return this.#states.get(key);
+  }
+
   /** The states that requests have asked for, in the order in which they did first. */
   all(): Iterable<ServiceState> {
     return this.#states.values();
