@@ -1,0 +1,382 @@
+/**
+ * Everything that is said about members, by whom and when, comes together here: records are read,
+ * compared, verified once, merged into the table, passed on, and turned into events. News by rumour
+ * is believed at once. News of a death that arrives in a sync, or about a member that this node has
+ * just heard itself, is only a doubt: the subject is told, and has as long as the longest suspicion
+ * to refute it. Without that, two halves of a healed partition would bury each other.
+ */
+import type { Signer, Verifier } from "../core/seams.ts";
+import type { Millis, NodeId } from "../core/types.ts";
+import type { Awareness } from "./awareness.ts";
+import type { MembershipConfig } from "./config.ts";
+import { suspicionBounds } from "./config.ts";
+import { Damping } from "./damping.ts";
+import {
+  ABSENT,
+  ALIVE,
+  DEAD,
+  FORGOTTEN,
+  LEFT,
+  type Members,
+  type Rank,
+  SUSPECT,
+} from "./members.ts";
+import type { Observers } from "./observers.ts";
+import type { MemberEventKind, MembershipOutput } from "./output.ts";
+import type { OwnStatement } from "./own.ts";
+import type { Peers } from "./peers.ts";
+import {
+  type Accusation,
+  type Basis,
+  compareLives,
+  isAuthentic,
+  type Life,
+  parseRecord,
+  type SignedRecord,
+  type Statement,
+  signAccusation,
+  type Verdict,
+} from "./records.ts";
+import type { Rumours } from "./rumours.ts";
+import type { Suspicions } from "./suspicion.ts";
+
+/** How a record arrived. "doubt" is old news of a death that somebody else met in a sync. */
+export type Via = "rumour" | "page" | "doubt";
+/** "stale": this node knows better and can tell the sender so. */
+export type Ingested = "news" | "known" | "stale" | "malformed" | "forged" | "full";
+
+interface Doubt {
+  readonly accusation: Accusation;
+  readonly believeAt: Millis;
+}
+
+export interface LedgerParts {
+  readonly config: MembershipConfig;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly members: Members;
+  readonly observers: Observers;
+  readonly suspicions: Suspicions;
+  readonly peers: Peers;
+  readonly awareness: Awareness;
+  readonly rumours: Rumours;
+  readonly doubts: Rumours;
+  readonly own: OwnStatement;
+}
+
+export class Ledger {
+  readonly #parts: LedgerParts;
+  readonly #damping = new Damping();
+  /** In the order in which they will be believed. */
+  readonly #pending = new Map<number, Doubt>();
+  /** Members shown graver than told because this node heard nobody. */
+  readonly #private = new Set<number>();
+  #refutal: { readonly life: Life; readonly at: Millis } | undefined;
+  #isDuplicate = false;
+
+  constructor(parts: LedgerParts) {
+    this.#parts = parts;
+  }
+
+  get hasPrivateVerdicts(): boolean {
+    return this.#private.size > 0;
+  }
+
+  /** When a damped refutation is due. */
+  get refuteAt(): Millis | undefined {
+    return this.#refutal?.at;
+  }
+
+  ingest(
+    wire: Uint8Array,
+    from: NodeId,
+    via: Via,
+    now: Millis,
+    out: MembershipOutput,
+  ): Ingested {
+    const { members, signer, verifier } = this.#parts;
+    const known = members.registry.find(wire);
+    const record = known ?? parseRecord(wire);
+    if (record === undefined) return "malformed";
+    const verified = () => known !== undefined || isAuthentic(record, verifier);
+    if (record.subject === signer.id) return this.#ingestOwn(record, verified, now, out);
+    if (!members.isNews(record)) return this.#ingestKnown(record, from, verified, now);
+    if (record.kind === "accusation" && via === "rumour" && !this.#isHeeded(record)) return "known";
+    if (!verified()) return "forged";
+    if (record.kind === "accusation" && this.#isDoubtful(record, via, now)) {
+      return this.#doubt(record, from, now, out);
+    }
+    return this.#adopt(record, from, via !== "page", now, out) ? "news" : "full";
+  }
+
+  /** Takes in several, then what follows from them; used where records of one member belong together. */
+  adoptOwn(statement: Statement, now: Millis, out: MembershipOutput): void {
+    this.#adopt(statement, undefined, true, now, out);
+  }
+
+  /** Signs and spreads an accusation of a member's current life. */
+  accuse(slot: number, verdict: Verdict, basis: Basis, now: Millis, out: MembershipOutput): void {
+    const { members, signer, rumours } = this.#parts;
+    const life = members.life(slot);
+    if (life === undefined) return;
+    const subject = members.registry.idOf(slot);
+    const { epoch, incarnation } = life;
+    const accusation = signAccusation(signer, { subject, epoch, incarnation, verdict, basis });
+    if (members.isNews(accusation)) this.#adopt(accusation, undefined, true, now, out);
+    else rumours.add(keyOf(accusation), accusation.bytes, undefined);
+  }
+
+  /** Shows a verdict that was passed while this node heard nobody; nobody is told. */
+  showPrivately(slot: number, rank: typeof SUSPECT | typeof DEAD, now: Millis, out: MembershipOutput): void {
+    const before = this.#parts.members.rank(slot);
+    this.#private.add(slot);
+    this.#parts.members.showAs(slot, rank, now);
+    this.#report(slot, before, "this node hears nobody", now, out);
+  }
+
+  /** The member was heard, or this node hears others again: back to what the records say. */
+  clearPrivate(slot: number, now: Millis, out: MembershipOutput): void {
+    if (!this.#private.delete(slot)) return;
+    const before = this.#parts.members.rank(slot);
+    this.#parts.suspicions.withdraw(slot);
+    this.#parts.members.showAs(slot, undefined, now);
+    this.#report(slot, before, "heard again", now, out);
+  }
+
+  clearAllPrivate(now: Millis, out: MembershipOutput): void {
+    for (const slot of [...this.#private]) this.clearPrivate(slot, now, out);
+  }
+
+  /** What this node would answer to whoever holds older news about the member. */
+  correction(wire: Uint8Array): readonly SignedRecord[] {
+    const { members, own, signer } = this.#parts;
+    const record = members.registry.find(wire) ?? parseRecord(wire);
+    if (record === undefined) return [];
+    if (record.subject === signer.id) return [own.current];
+    const slot = members.slotOf(record.subject);
+    return slot === undefined ? [] : members.recordsOf(slot);
+  }
+
+  /** Doubts that nobody refuted become beliefs; a damped refutation goes out. */
+  onTick(now: Millis, out: MembershipOutput): void {
+    for (const [slot, doubt] of this.#pending) {
+      if (doubt.believeAt > now) break;
+      this.#pending.delete(slot);
+      if (!this.#parts.members.isNews(doubt.accusation)) continue;
+      this.#adopt(doubt.accusation, undefined, false, now, out);
+    }
+    if (this.#refutal !== undefined && this.#refutal.at <= now) {
+      const { life } = this.#refutal;
+      this.#refutal = undefined;
+      if (compareLives(life, this.#parts.own.current) >= 0) this.#raise(life, now, out);
+    }
+    this.#parts.members.expire(now);
+  }
+
+  #ingestOwn(
+    record: SignedRecord,
+    verified: () => boolean,
+    now: Millis,
+    out: MembershipOutput,
+  ): Ingested {
+    const { own, awareness, signer } = this.#parts;
+    const { current } = own;
+    if (record.kind === "statement") {
+      if (record.nonce === current.nonce) return "known";
+      if (compareLives(record, current) < 0) return "stale";
+      if (!verified()) return "forged";
+      return this.#onStranger(record, now, out);
+    }
+    if (compareLives(record, current) < 0) return "stale";
+    if (current.left || record.accuser === signer.id) return "known";
+    if (this.#refutal !== undefined && compareLives(record, this.#refutal.life) <= 0) return "known";
+    if (!verified()) return "forged";
+    awareness.onRefuted();
+    const pauseMs = record.verdict === "suspect" ? 0 : this.#damping.pauseMs(now);
+    if (pauseMs > 0) this.#refutal = { life: record, at: (now + pauseMs) as Millis };
+    else this.#raise(record, now, out);
+    this.#emit("refuted", current, `${record.verdict} by ${record.accuser}: ${record.basis}`, now, out);
+    return "news";
+  }
+
+  #onStranger(statement: Statement, now: Millis, out: MembershipOutput): Ingested {
+    if (this.#isDuplicate) return "known";
+    if (this.#parts.own.judgeStranger(statement, now) === "past") {
+      this.#raise(statement, now, out);
+      return "news";
+    }
+    this.#isDuplicate = true;
+    const why = `another process uses this identity at ${statement.bind}`;
+    this.#emit("duplicate_identity", statement, why, now, out);
+    return "known";
+  }
+
+  #raise(life: Life, now: Millis, out: MembershipOutput): void {
+    const { own } = this.#parts;
+    const { leaving, left } = own.current;
+    this.adoptOwn(own.raise(life, { leaving, left }), now, out);
+  }
+
+  /** A record that does not move the table may still confirm a suspicion, or be older than ours. */
+  #ingestKnown(
+    record: SignedRecord,
+    from: NodeId,
+    verified: () => boolean,
+    now: Millis,
+  ): Ingested {
+    const { members, suspicions, rumours, signer } = this.#parts;
+    const slot = members.slotOf(record.subject) as number;
+    const life = members.life(slot) as Life;
+    const order = compareLives(record, life);
+    if (record.kind === "statement") {
+      const isBuried = members.accusation(slot) !== undefined && members.rank(slot) >= DEAD;
+      return order < 0 || (order === 0 && isBuried) ? "stale" : "known";
+    }
+    if (order < 0) return "stale";
+    if (order > 0 || members.rank(slot) !== SUSPECT) return "known";
+    if (record.verdict !== "suspect" || record.accuser === signer.id) return "known";
+    if (!this.#isHeeded(record)) return "known";
+    const suspicion = suspicions.open(slot, life);
+    if (suspicion.accusers.has(record.accuser)) return "known";
+    if (!verified()) return "forged";
+    if (!suspicions.confirm(suspicion, record.accuser)) return "known";
+    if (!members.registry.find(record.bytes)) members.registry.remember(record);
+    rumours.add(keyOf(record), record.bytes, from);
+    void now;
+    return "news";
+  }
+
+  /** Fresh accusations count only if their author is itself taking part. */
+  #isHeeded(accusation: Accusation): boolean {
+    const slot = this.#parts.members.slotOf(accusation.accuser);
+    return slot !== undefined && this.#parts.members.isPresent(slot);
+  }
+
+  #isDoubtful(accusation: Accusation, via: Via, now: Millis): boolean {
+    if (accusation.verdict === "suspect") return false;
+    const { members, peers, config } = this.#parts;
+    const slot = members.slotOf(accusation.subject);
+    if (slot === undefined || !members.isPresent(slot)) return false;
+    if (members.statement(slot) === undefined) return false;
+    if (via !== "rumour") return true;
+    if (accusation.basis === "refused" || accusation.basis === "deaf") return false;
+    const peer = peers.get(accusation.subject);
+    return peer !== undefined && now - peer.heardAt < config.probeIntervalMs * 1.5;
+  }
+
+  #doubt(accusation: Accusation, from: NodeId, now: Millis, out: MembershipOutput): Ingested {
+    const { members, config, doubts } = this.#parts;
+    const slot = members.slotOf(accusation.subject) as number;
+    const known = this.#pending.get(slot);
+    if (known !== undefined && compareLives(known.accusation, accusation) >= 0) return "known";
+    const { maxMs } = suspicionBounds(config, members.present);
+    this.#pending.delete(slot);
+    this.#pending.set(slot, { accusation, believeAt: (now + maxMs) as Millis });
+    if (!members.registry.find(accusation.bytes)) members.registry.remember(accusation);
+    doubts.add(accusation.subject, accusation.bytes, from);
+    const before = members.rank(slot);
+    members.showAs(slot, SUSPECT, now);
+    this.#report(slot, before, `held dead by others since ${accusation.accuser}`, now, out);
+    return "news";
+  }
+
+  #adopt(
+    record: SignedRecord,
+    from: NodeId | undefined,
+    isRelayed: boolean,
+    now: Millis,
+    out: MembershipOutput,
+  ): boolean {
+    const { members, suspicions, rumours, signer } = this.#parts;
+    const known = members.slotOf(record.subject);
+    const before = known === undefined ? ABSENT : members.rank(known);
+    const change = members.apply(record, now);
+    if (change === undefined) return false;
+    const { slot, replaced } = change;
+    if (!members.registry.find(record.bytes)) members.registry.remember(record);
+    this.#private.delete(slot);
+    if (change.after !== SUSPECT) suspicions.close(slot);
+    else if (record.kind === "accusation") {
+      const suspicion = suspicions.open(slot, record);
+      if (record.accuser !== signer.id) suspicions.confirm(suspicion, record.accuser);
+    }
+    this.#reviseDoubt(slot, now);
+    const { subject } = record;
+    for (const kind of ["statement", "verdict"]) rumours.drop(`${kind} ${subject}`);
+    if (isRelayed) rumours.add(keyOf(record), record.bytes, from);
+    this.#report(slot, before, whyOf(record), now, out, record, replaced);
+    return true;
+  }
+
+  /** A doubt is settled by a later life, and stands over anything else. */
+  #reviseDoubt(slot: number, now: Millis): void {
+    const doubt = this.#pending.get(slot);
+    if (doubt === undefined) return;
+    if (!this.#parts.members.isNews(doubt.accusation)) this.#pending.delete(slot);
+    else this.#parts.members.showAs(slot, SUSPECT, now);
+  }
+
+  /** Tells overlay and node what the change of one row means. */
+  #report(
+    slot: number,
+    before: Rank,
+    why: string,
+    now: Millis,
+    out: MembershipOutput,
+    record?: SignedRecord,
+    replaced?: Statement,
+  ): void {
+    const { members, observers } = this.#parts;
+    const after = members.rank(slot);
+    const wasPresent = before === ALIVE || before === SUSPECT;
+    if (!wasPresent && members.isPresent(slot)) observers.onPresent(slot);
+    if (wasPresent && !members.isPresent(slot)) observers.onAbsent(slot);
+    const statement = members.statement(slot);
+    if (statement === undefined || statement.subject === this.#parts.signer.id) return;
+    const kind = eventKind(before, after, record, replaced);
+    if (kind !== undefined) {
+      const life = members.life(slot) ?? statement;
+      this.#emit(kind, { ...life, subject: statement.subject }, why, now, out);
+    }
+  }
+
+  #emit(
+    kind: MemberEventKind,
+    about: Life & { readonly subject: NodeId },
+    why: string,
+    now: Millis,
+    out: MembershipOutput,
+  ): void {
+    const { epoch, incarnation, subject } = about;
+    out.changed({ kind, peer: subject, why, epoch, incarnation, at: now });
+  }
+}
+
+/** Statements and verdicts take each other's place; suspicions by different accusers do not. */
+function keyOf(record: SignedRecord): string {
+  if (record.kind === "statement") return `statement ${record.subject}`;
+  if (record.verdict !== "suspect") return `verdict ${record.subject}`;
+  return `suspicion ${record.subject} ${record.accuser}`;
+}
+
+function whyOf(record: SignedRecord): string {
+  if (record.kind === "accusation") return `${record.basis}, says ${record.accuser}`;
+  return `epoch ${record.epoch} incarnation ${record.incarnation} at ${record.bind}`;
+}
+
+function eventKind(
+  before: Rank,
+  after: Rank,
+  record: SignedRecord | undefined,
+  replaced: Statement | undefined,
+): MemberEventKind | undefined {
+  if (after === DEAD) return before === DEAD ? undefined : "dead";
+  if (after === LEFT) return before === LEFT ? undefined : "left";
+  if (after === FORGOTTEN) return before === FORGOTTEN ? undefined : "forgotten";
+  if (after === SUSPECT) return before === SUSPECT ? undefined : "suspect";
+  if (record?.kind === "statement") {
+    if (replaced === undefined || replaced.epoch < record.epoch) return "joined";
+    if (record.leaving && !replaced.leaving) return "leaving";
+  }
+  return before === SUSPECT ? "refuted" : "alive";
+}

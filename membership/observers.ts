@@ -1,0 +1,159 @@
+/**
+ * Who observes whom: each member is placed on K rings by a hash of its identity and the ring, and
+ * is observed by its successor on each ring (the K-ring overlay of Rapid, USENIX ATC 2018). All
+ * nodes with the same view compute the same overlay without a message. This node keeps only its
+ * own neighbours: a newcomer costs K comparisons, and only the loss of a neighbour costs one walk
+ * over the table, at the next refresh. In clusters of up to K + 1 everybody observes everybody.
+ */
+import type { Members } from "./members.ts";
+
+const NONE = -1;
+
+export class Observers {
+  readonly #members: Members;
+  readonly #self: number;
+  readonly #rings: number;
+  /** Per ring: who this node observes (predecessor), and who observes it (successor). */
+  readonly #predecessors: Int32Array;
+  readonly #successors: Int32Array;
+  #subjects: readonly number[] = [];
+  #observers: readonly number[] = [];
+  #isStale = true;
+  #version = 0;
+
+  constructor(members: Members, self: number, rings: number) {
+    this.#members = members;
+    this.#self = self;
+    this.#rings = rings;
+    this.#predecessors = new Int32Array(rings).fill(NONE);
+    this.#successors = new Int32Array(rings).fill(NONE);
+  }
+
+  /** Grows whenever subjects() or observers() change. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Members that this node probes, in slot order. */
+  subjects(): readonly number[] {
+    return this.#subjects;
+  }
+
+  /** Members that probe this node, in slot order. */
+  observers(): readonly number[] {
+    return this.#observers;
+  }
+
+  /** A member became present. */
+  onPresent(slot: number): void {
+    if (this.#isStale || slot === this.#self) return;
+    if (this.#everybodyObserves()) {
+      this.#isStale = true;
+      return;
+    }
+    if (this.#place(slot)) this.#collect();
+  }
+
+  /** A member is not present any more. */
+  onAbsent(slot: number): void {
+    this.#isStale ||=
+      this.#everybodyObserves() ||
+      this.#predecessors.includes(slot) ||
+      this.#successors.includes(slot);
+  }
+
+  /** Walks the table once if a neighbour was lost. */
+  refresh(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    if (this.#everybodyObserves()) {
+      const others = [...this.#members.slots()].filter(
+        (slot) => slot !== this.#self && this.#members.isPresent(slot),
+      );
+      this.#set(others, others);
+      this.#isStale = false;
+      return;
+    }
+    this.#predecessors.fill(NONE);
+    this.#successors.fill(NONE);
+    for (const slot of this.#members.slots()) {
+      if (slot !== this.#self && this.#members.isPresent(slot)) this.#place(slot);
+    }
+    this.#collect();
+  }
+
+  /** The members that observe `subject`, by this node's view. Walks the table: for suspicions. */
+  observersOf(subject: number): readonly number[] {
+    const present = (slot: number) => slot !== subject && this.#members.isPresent(slot);
+    if (this.#everybodyObserves()) return [...this.#members.slots()].filter(present);
+    const best = new Int32Array(this.#rings).fill(NONE);
+    for (const slot of this.#members.slots()) {
+      if (!present(slot)) continue;
+      for (let ring = 0; ring < this.#rings; ring += 1) {
+        const known = best[ring] as number;
+        if (known === NONE || this.#gap(subject, slot, ring) < this.#gap(subject, known, ring)) {
+          best[ring] = slot;
+        }
+      }
+    }
+    return distinct(best);
+  }
+
+  #everybodyObserves(): boolean {
+    return this.#members.present <= this.#rings + 2;
+  }
+
+  /** Offers a member to every ring; true if it became a neighbour on one. */
+  #place(slot: number): boolean {
+    let isNeighbour = false;
+    for (let ring = 0; ring < this.#rings; ring += 1) {
+      const before = this.#predecessors[ring] as number;
+      if (
+        before === NONE ||
+        this.#gap(slot, this.#self, ring) < this.#gap(before, this.#self, ring)
+      ) {
+        this.#predecessors[ring] = slot;
+        isNeighbour = true;
+      }
+      const after = this.#successors[ring] as number;
+      if (
+        after === NONE ||
+        this.#gap(this.#self, slot, ring) < this.#gap(this.#self, after, ring)
+      ) {
+        this.#successors[ring] = slot;
+        isNeighbour = true;
+      }
+    }
+    return isNeighbour;
+  }
+
+  #collect(): void {
+    this.#set(distinct(this.#predecessors), distinct(this.#successors));
+  }
+
+  #set(subjects: readonly number[], observers: readonly number[]): void {
+    this.#subjects = subjects;
+    this.#observers = observers;
+    this.#version += 1;
+  }
+
+  /** How far `to` lies behind `from` on a ring: 1 to 2^32, so that equal places are far apart. */
+  #gap(from: number, to: number, ring: number): number {
+    const { registry } = this.#members;
+    const start = placeOn(registry.hashOf(from), ring);
+    const end = placeOn(registry.hashOf(to), ring);
+    return ((end - start - 1) >>> 0) + 1;
+  }
+}
+
+/** MurmurHash3's finaliser over the identity's hash and the ring. */
+function placeOn(hash: number, ring: number): number {
+  let mixed = hash ^ Math.imul(ring + 1, 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+
+function distinct(slots: Int32Array): readonly number[] {
+  return [...new Set(slots)].filter((slot) => slot !== NONE).sort((left, right) => left - right);
+}
