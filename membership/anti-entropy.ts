@@ -203,9 +203,11 @@ export class AntiEntropy {
     const { tree } = this.#store;
     if (equalBytes(packet.fingerprint, 0, tree.root(), 0)) return "applied";
     this.#noteDifference(context.now);
-    if (this.#isBusyWithAnother(peer, packet.count, context.now)) return "ignored";
-    if (packet.count === 0) this.#sendDocs(peer, tree.itemsUnder(0, 0), context);
-    else if (tree.size <= this.#config.listItemsMax) this.#sendItems(peer, 0, [0], context);
+    if (this.#isBusy(peer, packet.count, true, context.now)) {
+      this.#offerOwn(peer, context);
+      return "ignored";
+    }
+    if (tree.size <= this.#config.listItemsMax) this.#sendItems(peer, 0, [0], context);
     else this.#sendNodes(peer, 0, [0], context);
     return "applied";
   }
@@ -216,7 +218,10 @@ export class AntiEntropy {
     context: SyncContext,
   ): DirectoryVerdict {
     this.#noteDifference(context.now);
-    if (this.#isBusyWithAnother(peer, packet.count, context.now)) return "ignored";
+    if (this.#isBusy(peer, packet.count, packet.level === 0, context.now)) {
+      this.#offerOwn(peer, context);
+      return "ignored";
+    }
     const { tree } = this.#store;
     const level = packet.level + 1;
     const descend: number[] = [];
@@ -272,8 +277,12 @@ export class AntiEntropy {
     const { verdict, isProgress } = admitAll(packet.messages, false, context);
     const wanted = this.#wanted(packet.offers);
     if (isProgress) this.#noteDifference(context.now);
-    if (wanted.length > 0) context.send(peer, encodePacket({ kind: "want", places: wanted }));
-    else if (isProgress) this.#sendRoot(peer, context);
+    if (wanted.length > 0) {
+      context.send(peer, encodePacket({ kind: "want", places: wanted }));
+      return verdict;
+    }
+    if (this.#bulkPeer === peer) this.#bulkPeer = undefined;
+    if (isProgress) this.#sendRoot(peer, context);
     return verdict;
   }
 
@@ -335,6 +344,14 @@ export class AntiEntropy {
     context.send(peer, encodePacket({ kind: "items", level, prefixes, items }));
   }
 
+  /** What little a newcomer brings should not wait until it has received the rest. */
+  #offerOwn(peer: NodeId, context: SyncContext): void {
+    const { tree } = this.#store;
+    if (tree.size === 0 || tree.size > this.#config.listItemsMax) return;
+    const items = [...tree.itemsUnder(0, 0)];
+    context.send(peer, encodePacket({ kind: "items", level: 0, prefixes: [], items }));
+  }
+
   /** Sends what fits into one answer and offers the rest. */
   #sendDocs(peer: NodeId, statements: Iterable<Statement>, context: SyncContext): void {
     const messages: Uint8Array[] = [];
@@ -355,12 +372,11 @@ export class AntiEntropy {
     if (messages.length > 0) context.send(peer, encodePacket({ kind: "docs", messages, offers }));
   }
 
-  /** A newcomer lets one peer deliver the bulk instead of all of them at once. */
-  #isBusyWithAnother(peer: NodeId, count: number, now: Millis): boolean {
+  /** A newcomer lets one peer deliver the bulk, in one session, instead of all of them at once. */
+  #isBusy(peer: NodeId, count: number, isStart: boolean, now: Millis): boolean {
     if (count <= this.#store.tree.size + BULK_ITEMS) return false;
-    if (this.#bulkPeer !== undefined && this.#bulkPeer !== peer && now < this.#bulkUntil) {
-      return true;
-    }
+    const isOngoing = this.#bulkPeer !== undefined && now < this.#bulkUntil;
+    if (isOngoing && (isStart || this.#bulkPeer !== peer)) return true;
     this.#bulkPeer = peer;
     this.#bulkUntil = (now + BULK_SILENCE_MS) as Millis;
     return false;

@@ -163,7 +163,8 @@ export class TestMesh {
   readonly nodes = new Map<NodeId, Directory>();
   readonly outboxes = new Map<NodeId, Outbox>();
   readonly #random: SeededRandom;
-  #flights: Flight[] = [];
+  /** In the order of arrival. */
+  readonly #flights: Flight[] = [];
   faults: Faults;
   bytes = 0;
   packets = 0;
@@ -209,10 +210,7 @@ export class TestMesh {
   /** Until `until`, or until nothing can happen any more. */
   runUntil(until: number): void {
     for (;;) {
-      const flight = this.#flights.reduce<Flight | undefined>(
-        (first, other) => (first === undefined || other.at < first.at ? other : first),
-        undefined,
-      );
+      const flight = this.#flights[0];
       let next = flight?.at ?? Number.POSITIVE_INFINITY;
       let owner: NodeId | undefined;
       for (const [id, directory] of this.nodes) {
@@ -246,7 +244,7 @@ export class TestMesh {
   }
 
   #deliver(flight: Flight): void {
-    this.#flights = this.#flights.filter((other) => other !== flight);
+    this.#flights.shift();
     const outbox = this.outboxes.get(flight.to) as Outbox;
     this.nodes.get(flight.to)?.onPacket(flight.from, flight.packet, this.now, this.wall, outbox);
     this.#collect(flight.to);
@@ -261,7 +259,9 @@ export class TestMesh {
       for (let copy = 0; copy < copies; copy += 1) {
         if (this.#random.float() < this.faults.loss || !this.nodes.has(peer)) continue;
         const at = this.now + 0.1 + this.#random.float() * this.faults.delayMs;
-        this.#flights.push({ at, from, to: peer, packet });
+        const later = this.#flights.findIndex((other) => other.at > at);
+        const place = later < 0 ? this.#flights.length : later;
+        this.#flights.splice(place, 0, { at, from, to: peer, packet });
       }
     }
   }
