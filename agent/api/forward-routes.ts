@@ -1,9 +1,9 @@
 /** Forwards: local ports that lead to one service, for programs that know no proxy. */
 import { parseServiceName, serviceKey } from "../../core/names.ts";
 import type { ServiceKey } from "../../core/types.ts";
-import type { ServiceView } from "../../core/view.ts";
 import type { Fields } from "../registrations/fields.ts";
 import { notALabel } from "../registrations/schema.ts";
+import type { Forward } from "./node.ts";
 import { invalidBody } from "./problem.ts";
 import type { Call, Reply, Route } from "./route.ts";
 import { readFields, throwProblems } from "./route.ts";
@@ -17,7 +17,7 @@ export const FORWARD_ROUTES: readonly Route[] = [
 ];
 
 function show({ node }: Call): Reply {
-  return { status: 200, body: node.forwards() };
+  return { status: 200, body: node.forwards().map(forwardShape) };
 }
 
 async function add({ node, body }: Call): Promise<Reply> {
@@ -28,15 +28,8 @@ async function add({ node, body }: Call): Promise<Reply> {
   const port = fields.integer("port", 1, 65_535);
   throwProblems(fields);
   if (service === undefined || listen === undefined) throw invalidBody(fields.problems);
-  const dialled = port ?? mainPort(node.view().services.get(service));
-  const { created, forward } = await node.addForward({ service, listen, port: dialled });
-  return { status: created ? 201 : 200, body: forward };
-}
-
-/** 80 if the service answers for it or is not known yet, else its lowest port. */
-function mainPort(service: ServiceView | undefined): number {
-  const ports = service?.instances.flatMap((instance) => instance.ports) ?? [];
-  return ports.length === 0 || ports.includes(80) ? 80 : Math.min(...ports);
+  const { created, forward } = await node.addForward({ service, listen, port });
+  return { status: created ? 201 : 200, body: forwardShape(forward) };
 }
 
 /** What to remove comes as a body or as query parameters: some clients send no body with DELETE. */
@@ -48,7 +41,11 @@ async function remove({ node, body, query }: Call): Promise<Reply> {
   throwProblems(fields);
   if (service === undefined) throw invalidBody(fields.problems);
   const removed = await node.removeForward(service, listen);
-  return { status: 200, body: removed };
+  return { status: 200, body: removed.map(forwardShape) };
+}
+
+function forwardShape({ service, listen, port }: Forward): Record<string, unknown> {
+  return { service, listen, port: port ?? null };
 }
 
 function readService(fields: Fields): ServiceKey | undefined {

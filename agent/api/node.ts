@@ -38,10 +38,21 @@ export interface NodeStatus {
 /** A local port that leads to a service, kept by the agent until removed. */
 export interface Forward {
   readonly service: ServiceKey;
-  /** The service port that is dialled. */
-  readonly port: number;
+  /** The service port that is dialled; undefined: see forwardPort. */
+  readonly port: number | undefined;
   /** HOST:PORT where the agent listens, with the real port. */
   readonly listen: string;
+}
+
+/**
+ * The service port that a forward dials now: the one it names, else 80 if the service has it, else
+ * the service's lowest, so that a forward may be made before its service is there.
+ */
+export function forwardPort(forward: Forward, view: MeshView): number {
+  if (forward.port !== undefined) return forward.port;
+  const service = view.services.get(forward.service);
+  const ports = service?.instances.flatMap((instance) => instance.ports) ?? [];
+  return ports.length === 0 || ports.includes(80) ? 80 : Math.min(...ports);
 }
 
 export interface LocalNode {
