@@ -17,13 +17,13 @@ import {
   NODES_PER_PACKET_MAX,
   type Place,
 } from "./anti-entropy-packets.ts";
+import { SyncPeer, SyncPeers } from "./anti-entropy-peers.ts";
 import {
   BLOCK_BYTES,
   FANOUT,
   FINGERPRINT_BYTES,
   type FingerprintTree,
   LEAF_LEVEL,
-  type TreeItem,
 } from "./anti-entropy-tree.ts";
 import { compareOrder, type Statement } from "./document-codec.ts";
 
@@ -73,13 +73,6 @@ export interface SyncContext {
   admit(message: Uint8Array, isPush: boolean): DirectoryVerdict;
 }
 
-interface PeerState {
-  budgetBytes: number;
-  budgetAt: Millis;
-}
-
-/** More connections than libp2p keeps. */
-const PEERS_MAX = 1_024;
 /** Added to the cost of every packet, so that small ones are not free. */
 const PACKET_COST_BYTES = 512;
 /** Added to the cost of every document that was refused or not new: a signature check. */
@@ -89,14 +82,14 @@ const JITTER = 0.25;
 /** A peer that holds this many more items is worth waiting for while it delivers. */
 const BULK_ITEMS = 256;
 const BULK_SILENCE_MS = 1_000;
-const ELSEWHERE_DRAWS = 8;
+/** Statements asked for at a time: about one answer. */
+const WANTED_AT_A_TIME = 64;
 
 export class AntiEntropy {
   readonly #config: AntiEntropyConfig;
   readonly #random: Random;
   readonly #store: SyncStore;
-  readonly #peers = new Map<NodeId, PeerState>();
-  readonly #peerList: NodeId[] = [];
+  readonly #peers = new SyncPeers();
   #sessionAt: Millis | undefined;
   #differUntil = 0 as Millis;
   #bulkPeer: NodeId | undefined;
@@ -110,18 +103,15 @@ export class AntiEntropy {
 
   onPeerUp(peer: NodeId, context: SyncContext): void {
     const { now } = context;
-    if (!this.#peers.has(peer)) {
-      if (this.#peers.size >= PEERS_MAX) return;
-      this.#peers.set(peer, { budgetBytes: this.#config.peerBurstBytes, budgetAt: now });
-      this.#peerList.push(peer);
-    }
+    const { peerBytesPerSecond, peerBurstBytes } = this.#config;
+    const added = this.#peers.add(new SyncPeer(peer, peerBytesPerSecond, peerBurstBytes, now));
+    if (!added) return;
     this.#sendRoot(peer, context);
     this.#sessionAt ??= this.#nextSession(now);
   }
 
   onPeerDown(peer: NodeId): void {
-    if (!this.#peers.delete(peer)) return;
-    this.#peerList.splice(this.#peerList.indexOf(peer), 1);
+    this.#peers.remove(peer);
     if (this.#bulkPeer === peer) this.#bulkPeer = undefined;
     if (this.#peers.size === 0) this.#sessionAt = undefined;
   }
@@ -132,61 +122,57 @@ export class AntiEntropy {
 
   onDeadline(context: SyncContext): void {
     if (this.#sessionAt === undefined || context.now < this.#sessionAt) return;
-    const peer = this.#drawPeer();
+    const peer = this.#peers.draw(this.#random, (other) => this.#store.isElsewhere(other));
     if (peer !== undefined) this.#sendRoot(peer, context);
     this.#sessionAt = this.#nextSession(context.now);
   }
 
   /** Hands fresh own statements to connected peers: to all of a few, else to a random few. */
   push(messages: readonly Uint8Array[], context: SyncContext): void {
-    const { pushPeersMax } = this.#config;
-    const count = Math.min(this.#peerList.length, pushPeersMax);
-    if (count === 0) return;
-    const start = this.#peerList.length > count ? this.#random.below(this.#peerList.length) : 0;
-    for (const messagesOfPacket of batches(messages, this.#config.answerBytesMax)) {
-      const packet = encodePacket({ kind: "push", messages: messagesOfPacket });
-      for (let step = 0; step < count; step += 1) {
-        const peer = this.#peerList[(start + step) % this.#peerList.length];
-        if (peer !== undefined) context.send(peer, packet);
-      }
+    const peers = this.#peers.some(this.#config.pushPeersMax, this.#random);
+    if (peers.length === 0) return;
+    for (const batch of batches(messages, this.#config.answerBytesMax)) {
+      const packet = encodePacket({ kind: "push", messages: batch });
+      for (const peer of peers) context.send(peer, packet);
     }
   }
 
   onPacket(peer: NodeId, bytes: Uint8Array, context: SyncContext): DirectoryVerdict {
     const state = this.#peers.get(peer);
     if (state === undefined) return "ignored";
-    if (!this.#hasBudget(state, context.now)) return "limited";
-    state.budgetBytes -= bytes.length + PACKET_COST_BYTES;
+    if (!state.hasBudget(context.now)) return "limited";
+    state.charge(bytes.length + PACKET_COST_BYTES);
     const packet = decodePacket(bytes);
     if (packet === undefined) {
-      state.budgetBytes -= WASTE_COST_BYTES;
+      state.charge(WASTE_COST_BYTES);
       return "malformed";
     }
     const charged: SyncContext = {
       now: context.now,
       send: (to, answer) => {
-        state.budgetBytes -= answer.length;
+        state.charge(answer.length);
         context.send(to, answer);
       },
       admit: (message, isPush) => {
         const verdict = context.admit(message, isPush);
-        if (verdict !== "applied") state.budgetBytes -= WASTE_COST_BYTES;
+        if (verdict !== "applied") state.charge(WASTE_COST_BYTES);
         return verdict;
       },
     };
-    return this.#handle(peer, packet, charged);
+    return this.#handle(state, packet, charged);
   }
 
-  #handle(peer: NodeId, packet: AntiEntropyPacket, context: SyncContext): DirectoryVerdict {
+  #handle(from: SyncPeer, packet: AntiEntropyPacket, context: SyncContext): DirectoryVerdict {
+    const peer = from.id;
     switch (packet.kind) {
       case "root":
         return this.#onRoot(peer, packet, context);
       case "nodes":
         return this.#onNodes(peer, packet, context);
       case "items":
-        return this.#onItems(peer, packet, context);
+        return this.#onItems(from, packet, context);
       case "docs":
-        return this.#onDocs(peer, packet, context);
+        return this.#onDocs(from, packet, context);
       case "want":
         this.#sendDocs(peer, this.#found(packet.places), context);
         return "applied";
@@ -246,7 +232,7 @@ export class AntiEntropy {
   }
 
   #onItems(
-    peer: NodeId,
+    from: SyncPeer,
     packet: Extract<AntiEntropyPacket, { kind: "items" }>,
     context: SyncContext,
   ): DirectoryVerdict {
@@ -261,40 +247,47 @@ export class AntiEntropy {
       if (newer.length >= ITEMS_PER_PACKET_MAX) break;
       if (!listed.has(placeKey(own))) newer.push(own);
     }
-    const wanted = this.#wanted(packet.items);
-    if (newer.length > 0 || wanted.length > 0) this.#noteDifference(context.now);
-    if (wanted.length > 0) context.send(peer, encodePacket({ kind: "want", places: wanted }));
-    this.#sendDocs(peer, newer, context);
+    from.wanted = packet.items;
+    const hasAsked = this.#askNext(from, context);
+    if (newer.length > 0 || hasAsked) this.#noteDifference(context.now);
+    this.#sendDocs(from.id, newer, context);
     return "applied";
   }
 
   #onDocs(
-    peer: NodeId,
+    from: SyncPeer,
     packet: Extract<AntiEntropyPacket, { kind: "docs" }>,
     context: SyncContext,
   ): DirectoryVerdict {
+    const peer = from.id;
     if (this.#bulkPeer === peer) this.#bulkUntil = (context.now + BULK_SILENCE_MS) as Millis;
     const { verdict, isProgress } = admitAll(packet.messages, false, context);
-    const wanted = this.#wanted(packet.offers);
     if (isProgress) this.#noteDifference(context.now);
-    if (wanted.length > 0) {
-      context.send(peer, encodePacket({ kind: "want", places: wanted }));
-      return verdict;
-    }
+    from.wanted = [...from.wanted, ...packet.offers].slice(0, ITEMS_PER_PACKET_MAX);
+    if (this.#askNext(from, context)) return verdict;
     if (this.#bulkPeer === peer) this.#bulkPeer = undefined;
     if (isProgress) this.#sendRoot(peer, context);
     return verdict;
   }
 
-  /** What the peer has and this node lacks, without what it refused before. */
-  #wanted(items: readonly TreeItem[]): Place[] {
-    const wanted: Place[] = [];
-    for (const item of items) {
+  /**
+   * Asks for the next few of what the peer is known to have and this node lacks, without what it
+   * refused before. False if there is nothing left to ask for.
+   */
+  #askNext(from: SyncPeer, context: SyncContext): boolean {
+    const places: Place[] = [];
+    let taken = 0;
+    for (const item of from.wanted) {
+      if (places.length >= WANTED_AT_A_TIME) break;
+      taken += 1;
       const own = this.#store.find(item);
       if (own !== undefined && compareOrder(own, item) >= 0) continue;
-      if (!this.#store.isRefused(item.hash)) wanted.push({ owner: item.owner, part: item.part });
+      if (this.#store.isRefused(item.hash)) continue;
+      places.push({ owner: item.owner, part: item.part });
     }
-    return wanted;
+    from.wanted = from.wanted.slice(taken);
+    if (places.length > 0) context.send(from.id, encodePacket({ kind: "want", places }));
+    return places.length > 0;
   }
 
   #found(places: readonly Place[]): Statement[] {
@@ -392,26 +385,6 @@ export class AntiEntropy {
     const { differIntervalMs, calmIntervalMs } = this.#config;
     const interval = now < this.#differUntil ? differIntervalMs : calmIntervalMs;
     return (now + interval * (1 - JITTER + 2 * JITTER * this.#random.float())) as Millis;
-  }
-
-  /** Any connected peer; one time in four preferably from another zone. */
-  #drawPeer(): NodeId | undefined {
-    const draw = () => this.#peerList[this.#random.below(this.#peerList.length)];
-    if (this.#random.below(4) === 0) {
-      for (let attempt = 0; attempt < ELSEWHERE_DRAWS; attempt += 1) {
-        const peer = draw();
-        if (peer !== undefined && this.#store.isElsewhere(peer)) return peer;
-      }
-    }
-    return draw();
-  }
-
-  #hasBudget(state: PeerState, now: Millis): boolean {
-    const { peerBytesPerSecond, peerBurstBytes } = this.#config;
-    const earned = ((now - state.budgetAt) / 1000) * peerBytesPerSecond;
-    state.budgetBytes = Math.min(peerBurstBytes, state.budgetBytes + earned);
-    state.budgetAt = now;
-    return state.budgetBytes > 0;
   }
 }
 
