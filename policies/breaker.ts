@@ -147,7 +147,7 @@ class InstanceBreaker implements Breaker {
   }
 
   fail(ticket: BreakerTicket, evidence: Evidence, now: Millis): void {
-    if (ticket !== this.#generation) return;
+    if (ticket !== this.#generation || this.#state === "open") return;
     if (this.#state === "half-open") {
       this.#trip(now);
       return;
