@@ -1,6 +1,7 @@
 /** Forwards: local ports that lead to one service, for programs that know no proxy. */
 import { parseServiceName, serviceKey } from "../../core/names.ts";
 import type { ServiceKey } from "../../core/types.ts";
+import { parseHostPort } from "../../transport/addresses.ts";
 import type { Fields } from "../registrations/fields.ts";
 import { notALabel } from "../registrations/schema.ts";
 import type { Forward } from "./node.ts";
@@ -61,7 +62,6 @@ function readService(fields: Fields): ServiceKey | undefined {
 function readListen(fields: Fields): string | undefined {
   const listen = fields.text("listen", 300);
   if (listen === undefined) return undefined;
-  const match = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(listen);
-  if (match !== null && Number(match[1]) <= 65_535) return listen;
+  if (parseHostPort(listen) !== undefined) return listen;
   return fields.problem("listen", `"${listen}" is not HOST:PORT or [IPV6]:PORT`);
 }

@@ -1,8 +1,9 @@
 /** What the local API offers: every path with its methods, and what each of them does. */
 import { isLabel } from "../../core/names.ts";
 import type { ServiceKey } from "../../core/types.ts";
+import { parseHostPort } from "../../transport/addresses.ts";
 import { closest } from "../registrations/closest.ts";
-import { notALabel, parseHostPort, readRegistration } from "../registrations/schema.ts";
+import { notALabel, readRegistration } from "../registrations/schema.ts";
 import { FORWARD_ROUTES } from "./forward-routes.ts";
 import type { LocalNode } from "./node.ts";
 import { ApiError, invalidBody } from "./problem.ts";
@@ -110,7 +111,7 @@ async function join({ node, body }: Call): Promise<Reply> {
   const fields = readFields(body, ["address"], false);
   const address = fields.text("address", 300);
   if (!fields.has("address")) fields.problem("address", "is missing: HOST:PORT of a member");
-  else if (address !== undefined && parseHostPort(address) === undefined) {
+  else if (address !== undefined && !((parseHostPort(address)?.port ?? 0) > 0)) {
     fields.problem("address", `"${address}" is not HOST:PORT or [IPV6]:PORT`);
   }
   throwProblems(fields);

@@ -8,6 +8,7 @@ import { isLabel, parseServiceName } from "../../core/names.ts";
 import { WEIGHT_MAX } from "../../core/ring/ring.ts";
 import type { ServiceProtocol } from "../../core/types.ts";
 import { SERVICE_PROTOCOLS } from "../../core/types.ts";
+import { parseHostPort } from "../../transport/addresses.ts";
 import { readCheck } from "./check-schema.ts";
 import type { Problem } from "./fields.ts";
 import { Fields, hasControl } from "./fields.ts";
@@ -125,7 +126,7 @@ function readPorts(
   const text = fields.text("address", 300);
   if (text === undefined) return undefined;
   const target = parseHostPort(text);
-  if (target === undefined) {
+  if (target === undefined || target.port === 0) {
     return fields.problem("address", `"${text}" is not HOST:PORT or [IPV6]:PORT`);
   }
   return [{ servicePort: servicePort ?? defaultServicePort(protocol, target.port), target }];
@@ -170,15 +171,6 @@ function readUnixPath(fields: Fields): string | undefined {
     return fields.problem("unix", `is ${bytes} bytes long; ${limit}`);
   }
   return path;
-}
-
-/** Reads "HOST:PORT" or "[IPV6]:PORT", port 1 to 65535. */
-export function parseHostPort(text: string): { host: string; port: number } | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || host.length > 253 || !(port >= 1 && port <= 65_535)) return undefined;
-  return { host, port };
 }
 
 function readTags(fields: Fields): Readonly<Record<string, string>> {
