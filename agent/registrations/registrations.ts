@@ -316,7 +316,7 @@ export class Registrations {
     this.#startLease(row);
     const { check, ports, protocol } = row.registration;
     const first = ports[0];
-    if (check === undefined || first === undefined) {
+    if (check === undefined || first === undefined || !this.#mayRun(row)) {
       this.#checks.remove(row.key);
     } else if (earlier === undefined || !sameCheck(earlier, row)) {
       const service = `${row.registration.namespace}/${row.registration.name}`;
@@ -329,6 +329,12 @@ export class Registrations {
       });
     }
     return earlier === undefined;
+  }
+
+  /** An exec check that was accepted in an earlier life of the agent needs its leave in this one. */
+  #mayRun({ registration, origin }: Row): boolean {
+    const { allowExecChecks } = this.#options;
+    return registration.check?.type !== "exec" || origin === "config" || allowExecChecks;
   }
 
   #drop(row: Row): void {
@@ -370,8 +376,8 @@ export class Registrations {
 
   #describe(row: Row): LocalInstance {
     const { namespace, name, ports, check, leaseMs } = row.registration;
-    const checkStatus = check === undefined ? undefined : this.#checks.status(row.key);
-    const health = check === undefined ? "passing" : (checkStatus?.health ?? "failing");
+    const checkStatus = check === undefined ? undefined : this.#statusOf(row);
+    const health = checkStatus?.health ?? "passing";
     const service = serviceKey(namespace, name);
     const { id, entry, origin, since } = row;
     return {
@@ -388,6 +394,13 @@ export class Registrations {
       checkStatus,
       since,
     };
+  }
+
+  #statusOf(row: Row): CheckStatus {
+    const message = "exec checks are not enabled: start the agent with --enable-exec-checks";
+    const { since } = row;
+    const unknown: CheckStatus = { health: "failing", message, since, checked: undefined };
+    return this.#checks.status(row.key) ?? unknown;
   }
 
   #sorted(): Row[] {
