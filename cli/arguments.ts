@@ -108,7 +108,9 @@ function incomplete(
     const hint = command.program === true ? "; the program to run goes behind --" : "";
     return `unexpected argument "${extra}"${hint}`;
   }
-  const flag = flags.find((candidate) => candidate.required === true && !values.has(candidate.name));
+  const flag = flags.find(
+    (candidate) => candidate.required === true && !values.has(candidate.name),
+  );
   if (flag !== undefined) return `--${flag.name} ${flag.placeholder ?? ""} is missing`;
   if (command.program === true && program.length === 0) return "the program to run is missing";
   return undefined;

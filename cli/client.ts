@@ -132,10 +132,10 @@ export class AgentClient {
 
 function remedy(code: string | undefined): string {
   if (code === "EACCES" || code === "EPERM") {
-    return ";\n  use the account that runs the agent, or run the agent with --socket-group GROUP";
+    return "\n  use the account that runs the agent, or run the agent with --socket-group GROUP";
   }
   return (
-    ";\n  start one with `grapevine agent --dev` (or --identity FILE), or name another socket with " +
+    "\n  start one with `grapevine agent --dev` (or --identity FILE), or name another socket with " +
     "--socket or GRAPEVINE_SOCKET"
   );
 }
@@ -166,7 +166,10 @@ function problemError(status: number, json: unknown, text: string): GrapevineErr
     const value: unknown = Reflect.get(problem, name);
     return typeof value === "string" && value !== "" ? value : undefined;
   };
-  const code = field("code")?.toLowerCase().replace(/^err_grapevine_/, "") ?? "internal";
+  const code =
+    field("code")
+      ?.toLowerCase()
+      .replace(/^err_grapevine_/, "") ?? "internal";
   const detail = field("detail") ?? field("title") ?? `status ${status}: ${text.slice(0, 500)}`;
   const cure = field("remedy");
   const known = isLocalErrorCode(code) || isRequestErrorCode(code) ? code : "internal";

@@ -1,5 +1,5 @@
 /** Help texts, made from the declarations of commands. */
-import { type Command, COMMON_FLAGS, type Flag, flagsOf } from "./command.ts";
+import { COMMON_FLAGS, type Command, type Flag, flagsOf } from "./command.ts";
 import type { Style } from "./terminal.ts";
 import { columns, wrap } from "./text-table.ts";
 
@@ -11,10 +11,12 @@ export function usageLine(command: Command): string {
   const words = [
     "usage: grapevine",
     ...command.path,
-    ...command.positionals.map(({ name, required }) => (required ? name : `[${name}]`)),
+    ...command.positionals.map(positional),
     ...command.flags
       .filter((flag) => flag.required === true)
-      .map((flag) => `${spelled(flag)} ${flag.placeholder ?? ""}`.trimEnd()),
+      .map((flag) =>
+        `${flag.short === undefined ? `--${flag.name}` : `-${flag.short}`} ${flag.placeholder ?? ""}`.trimEnd(),
+      ),
     ...(command.flags.every((flag) => flag.required === true) ? [] : ["[flags]"]),
     ...(command.program === true ? ["-- COMMAND..."] : []),
   ];
@@ -41,7 +43,7 @@ export function commandHelp(command: Command, paint: Paint): string {
 /** The list of all commands, for `grapevine --help` and, with a prefix, for `grapevine ca --help`. */
 export function overview(commands: readonly Command[], paint: Paint): string {
   const rows = commands.map((command) => [
-    `  ${[...command.path, ...command.positionals.map(({ name }) => name)].join(" ")}`,
+    `  ${[...command.path, ...command.positionals.map(positional)].join(" ")}`,
     command.summary,
   ]);
   const example = commands.length > 8 ? "grapevine agent --dev" : commands[0]?.examples[0];
@@ -76,6 +78,9 @@ function flagTable(flags: readonly Flag[]): string {
 }
 
 function spelled(flag: Flag): string {
-  if (flag.name.length === 1) return `-${flag.name}`;
   return flag.short === undefined ? `--${flag.name}` : `-${flag.short}, --${flag.name}`;
+}
+
+function positional({ name, required }: Positional): string {
+  return required ? name : `[${name}]`;
 }

@@ -20,6 +20,7 @@ export async function run(argv: readonly string[]): Promise<void> {
 export async function execute(argv: readonly string[], terminal: Terminal): Promise<number> {
   try {
     if (argv[0] === "__complete") return await complete(argv.slice(1), terminal);
+    if (argv[0] === "help") return await execute([...argv.slice(1), "--help"], terminal);
     const { command, group, rest } = await findCommand(argv);
     return command === undefined
       ? await withoutCommand(group, rest, terminal)
@@ -29,7 +30,11 @@ export async function execute(argv: readonly string[], terminal: Terminal): Prom
   }
 }
 
-async function call(command: Command, rest: readonly string[], terminal: Terminal): Promise<number> {
+async function call(
+  command: Command,
+  rest: readonly string[],
+  terminal: Terminal,
+): Promise<number> {
   const { values, positionals, program } = readArguments(command, rest);
   const json = values.has("json");
   if (values.has("help")) {
@@ -91,7 +96,8 @@ function report(error: unknown, json: boolean, terminal: Terminal): number {
       : message;
   const safe = detail.split("\n").map(printable).join("\n");
   terminal.err(`grapevine: ${safe}\n`);
-  if (json) terminal.out(`${JSON.stringify({ error: { code: known?.short ?? "internal", message } })}\n`);
+  if (json)
+    terminal.out(`${JSON.stringify({ error: { code: known?.short ?? "internal", message } })}\n`);
   return known !== undefined && isLocalErrorCode(known.short) ? LOCAL_ERRORS[known.short] : 1;
 }
 

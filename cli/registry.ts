@@ -3,7 +3,7 @@
  * that no command pays for another; help and completion load all.
  */
 import { closest } from "../agent/registrations/closest.ts";
-import { type Command, COMMON_FLAGS, usageError } from "./command.ts";
+import { COMMON_FLAGS, type Command, usageError } from "./command.ts";
 
 interface Entry {
   readonly path: readonly string[];
@@ -58,7 +58,9 @@ export async function findCommand(args: readonly string[]): Promise<Found> {
       continue;
     }
     words.push(arg);
-    const matching = ENTRIES.filter(({ path }) => words.every((word, index) => path[index] === word));
+    const matching = ENTRIES.filter(({ path }) =>
+      words.every((word, index) => path[index] === word),
+    );
     if (matching.length === 0) throw unknownCommand(words);
     const entry = matching.find(({ path }) => path.length === words.length);
     if (entry === undefined) continue;
