@@ -22,7 +22,7 @@ import {
   SUSPECT,
 } from "./members.ts";
 import type { Observers } from "./observers.ts";
-import type { MemberEventKind, MembershipOutput } from "./output.ts";
+import type { MemberEvent, MemberEventKind, MembershipOutput } from "./output.ts";
 import type { OwnStatement } from "./own.ts";
 import type { Peers } from "./peers.ts";
 import {
@@ -62,6 +62,8 @@ export interface LedgerParts {
   readonly rumours: Rumours;
   readonly doubts: Rumours;
   readonly own: OwnStatement;
+  /** Called before the node hears of it, so that probes and connections follow first. */
+  readonly onEvent: (event: MemberEvent, now: Millis, out: MembershipOutput) => void;
 }
 
 export class Ledger {
@@ -78,6 +80,16 @@ export class Ledger {
     this.#parts = parts;
   }
 
+  /** What this node says of itself now. */
+  get own(): Statement {
+    return this.#parts.own.current;
+  }
+
+  /** The accusation that stands against a member, or is doubted but not refuted. */
+  heldAgainst(slot: number): Accusation | undefined {
+    return this.#parts.members.accusation(slot) ?? this.#pending.get(slot)?.accusation;
+  }
+
   get hasPrivateVerdicts(): boolean {
     return this.#private.size > 0;
   }
@@ -87,20 +99,14 @@ export class Ledger {
     return this.#refutal?.at;
   }
 
-  ingest(
-    wire: Uint8Array,
-    from: NodeId,
-    via: Via,
-    now: Millis,
-    out: MembershipOutput,
-  ): Ingested {
+  ingest(wire: Uint8Array, from: NodeId, via: Via, now: Millis, out: MembershipOutput): Ingested {
     const { members, signer, verifier } = this.#parts;
     const known = members.registry.find(wire);
     const record = known ?? parseRecord(wire);
     if (record === undefined) return "malformed";
     const verified = () => known !== undefined || isAuthentic(record, verifier);
     if (record.subject === signer.id) return this.#ingestOwn(record, verified, now, out);
-    if (!members.isNews(record)) return this.#ingestKnown(record, from, verified, now);
+    if (!members.isNews(record)) return this.#ingestKnown(record, from, verified);
     if (record.kind === "accusation" && via === "rumour" && !this.#isHeeded(record)) return "known";
     if (!verified()) return "forged";
     if (record.kind === "accusation" && this.#isDoubtful(record, via, now)) {
@@ -109,7 +115,7 @@ export class Ledger {
     return this.#adopt(record, from, via !== "page", now, out) ? "news" : "full";
   }
 
-  /** Takes in several, then what follows from them; used where records of one member belong together. */
+  /** Takes in and spreads what this node says of itself. */
   adoptOwn(statement: Statement, now: Millis, out: MembershipOutput): void {
     this.#adopt(statement, undefined, true, now, out);
   }
@@ -127,7 +133,12 @@ export class Ledger {
   }
 
   /** Shows a verdict that was passed while this node heard nobody; nobody is told. */
-  showPrivately(slot: number, rank: typeof SUSPECT | typeof DEAD, now: Millis, out: MembershipOutput): void {
+  showPrivately(
+    slot: number,
+    rank: typeof SUSPECT | typeof DEAD,
+    now: Millis,
+    out: MembershipOutput,
+  ): void {
     const before = this.#parts.members.rank(slot);
     this.#private.add(slot);
     this.#parts.members.showAs(slot, rank, now);
@@ -189,13 +200,20 @@ export class Ledger {
     }
     if (compareLives(record, current) < 0) return "stale";
     if (current.left || record.accuser === signer.id) return "known";
-    if (this.#refutal !== undefined && compareLives(record, this.#refutal.life) <= 0) return "known";
+    if (this.#refutal !== undefined && compareLives(record, this.#refutal.life) <= 0)
+      return "known";
     if (!verified()) return "forged";
     awareness.onRefuted();
     const pauseMs = record.verdict === "suspect" ? 0 : this.#damping.pauseMs(now);
     if (pauseMs > 0) this.#refutal = { life: record, at: (now + pauseMs) as Millis };
     else this.#raise(record, now, out);
-    this.#emit("refuted", current, `${record.verdict} by ${record.accuser}: ${record.basis}`, now, out);
+    this.#emit(
+      "refuted",
+      current,
+      `${record.verdict} by ${record.accuser}: ${record.basis}`,
+      now,
+      out,
+    );
     return "news";
   }
 
@@ -218,12 +236,7 @@ export class Ledger {
   }
 
   /** A record that does not move the table may still confirm a suspicion, or be older than ours. */
-  #ingestKnown(
-    record: SignedRecord,
-    from: NodeId,
-    verified: () => boolean,
-    now: Millis,
-  ): Ingested {
+  #ingestKnown(record: SignedRecord, from: NodeId, verified: () => boolean): Ingested {
     const { members, suspicions, rumours, signer } = this.#parts;
     const slot = members.slotOf(record.subject) as number;
     const life = members.life(slot) as Life;
@@ -242,7 +255,6 @@ export class Ledger {
     if (!suspicions.confirm(suspicion, record.accuser)) return "known";
     if (!members.registry.find(record.bytes)) members.registry.remember(record);
     rumours.add(keyOf(record), record.bytes, from);
-    void now;
     return "news";
   }
 
@@ -348,7 +360,9 @@ export class Ledger {
     out: MembershipOutput,
   ): void {
     const { epoch, incarnation, subject } = about;
-    out.changed({ kind, peer: subject, why, epoch, incarnation, at: now });
+    const event = { kind, peer: subject, why, epoch, incarnation, at: now };
+    this.#parts.onEvent(event, now, out);
+    out.changed(event);
   }
 }
 
@@ -370,10 +384,12 @@ function eventKind(
   record: SignedRecord | undefined,
   replaced: Statement | undefined,
 ): MemberEventKind | undefined {
-  if (after === DEAD) return before === DEAD ? undefined : "dead";
-  if (after === LEFT) return before === LEFT ? undefined : "left";
-  if (after === FORGOTTEN) return before === FORGOTTEN ? undefined : "forgotten";
-  if (after === SUSPECT) return before === SUSPECT ? undefined : "suspect";
+  const isFirst = record?.kind === "statement" && replaced === undefined;
+  const isSame = before === after && !isFirst;
+  if (after === DEAD) return isSame ? undefined : "dead";
+  if (after === LEFT) return isSame ? undefined : "left";
+  if (after === FORGOTTEN) return isSame ? undefined : "forgotten";
+  if (after === SUSPECT) return isSame ? undefined : "suspect";
   if (record?.kind === "statement") {
     if (replaced === undefined || replaced.epoch < record.epoch) return "joined";
     if (record.leaving && !replaced.leaving) return "leaving";

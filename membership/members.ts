@@ -186,13 +186,16 @@ export class Members {
     this.#version += 1;
   }
 
-  /** The records of one member that others may be told, newest statement first. */
+  /**
+   * The records of one member that others may be told. The accusation comes first, so that whoever
+   * hears of the member for the first time never holds it alive in between.
+   */
   recordsOf(slot: number): readonly SignedRecord[] {
     const records: SignedRecord[] = [];
     const statement = this.#statements[slot];
     const accusation = this.#accusations.get(slot);
-    if (statement !== undefined) records.push(statement);
     if (accusation !== undefined && accusation.verdict !== "suspect") records.push(accusation);
+    if (statement !== undefined) records.push(statement);
     return records;
   }
 

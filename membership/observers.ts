@@ -19,6 +19,7 @@ export class Observers {
   #subjects: readonly number[] = [];
   #observers: readonly number[] = [];
   #isStale = true;
+  #wasEverybody = true;
   #version = 0;
 
   constructor(members: Members, self: number, rings: number) {
@@ -47,7 +48,7 @@ export class Observers {
   /** A member became present. */
   onPresent(slot: number): void {
     if (this.#isStale || slot === this.#self) return;
-    if (this.#everybodyObserves()) {
+    if (this.#wasEverybody || this.#everybodyObserves()) {
       this.#isStale = true;
       return;
     }
@@ -66,12 +67,12 @@ export class Observers {
   refresh(): void {
     if (!this.#isStale) return;
     this.#isStale = false;
-    if (this.#everybodyObserves()) {
+    this.#wasEverybody = this.#everybodyObserves();
+    if (this.#wasEverybody) {
       const others = [...this.#members.slots()].filter(
         (slot) => slot !== this.#self && this.#members.isPresent(slot),
       );
       this.#set(others, others);
-      this.#isStale = false;
       return;
     }
     this.#predecessors.fill(NONE);

@@ -30,18 +30,10 @@ const FLAG_LEFT = 2;
 
 export type Verdict = "suspect" | "dead" | "forgotten";
 /** Why an accusation was made; "refused" and "deaf" are certain enough to act on alone. */
-export type Basis = "silence" | "window" | "deaf" | "unreachable" | "refused" | "agreed" | "operator";
+export type Basis = "silence" | "window" | "deaf" | "refused" | "agreed" | "operator";
 
 const VERDICTS: readonly Verdict[] = ["suspect", "dead", "forgotten"];
-const BASES: readonly Basis[] = [
-  "silence",
-  "window",
-  "deaf",
-  "unreachable",
-  "refused",
-  "agreed",
-  "operator",
-];
+const BASES: readonly Basis[] = ["silence", "window", "deaf", "refused", "agreed", "operator"];
 
 /** The moment in a member's life that a record speaks about. */
 export interface Life {

@@ -97,7 +97,9 @@ export class Rumours {
   #dropMostTold(): void {
     for (let sends = this.#tiers.length - 1; sends >= 0; sends -= 1) {
       const key = this.#tier(sends).keys().next().value;
-      if (key !== undefined) return this.drop(key);
+      if (key === undefined) continue;
+      this.drop(key);
+      return;
     }
   }
 }
