@@ -65,6 +65,13 @@ export class Lane {
     return length;
   }
 
+  /** Lets the memory of past bursts go while nothing waits. */
+  trim(): void {
+    if (this.queuedBytes === 0 && this.#buffer.length > FIRST_BYTES) {
+      this.#buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    }
+  }
+
   /** Makes room and counts it as entered; returns where it begins in the buffer. */
   #reserve(length: number): number {
     const needed = this.#used + length;

@@ -56,6 +56,7 @@ export class Link implements MuxOwner {
   readonly #owner: LinkOwner;
   #state: LinkState = "greeting";
   #timer: Timer | undefined;
+  #wasUp = false;
   #heardAt: Millis;
   #pingSentAt: Millis | undefined;
   /** The moment of the last ping whose pong is still awaited. */
@@ -84,6 +85,11 @@ export class Link implements MuxOwner {
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  /** The peer's hello came. */
+  get wasUp(): boolean {
+    return this.#wasUp;
   }
 
   receive(batch: Uint8Array): void {
@@ -160,6 +166,7 @@ export class Link implements MuxOwner {
   onReady(): void {
     if (this.#state !== "greeting") return;
     this.#state = "up";
+    this.#wasUp = true;
     this.#owner.onLinkUp(this);
   }
 
@@ -235,7 +242,7 @@ export class Link implements MuxOwner {
       this.#pingSentAt = now;
       this.#askedAt = now;
       this.mux.ping(this.#pingToken);
-    }
+    } else this.mux.trim();
     this.#arm(now);
   }
 

@@ -235,17 +235,7 @@ export class Links implements LinkListener, LinkOwner {
     record.attempt = undefined;
     this.#report({ kind: "dial_failed", peer, address: record.address, reason });
     if (record.hopeful) return;
-    const { backoffMs, backoffMsMax } = this.#config;
-    const pause = Math.min(backoffMsMax, backoffMs * 2 ** Math.min(record.failures, 16));
-    record.failures += 1;
-    record.lastFailure = reason;
-    record.retryAt = this.#clock.now() + pause * (0.5 + this.#random.float() / 2);
-    record.forgetTimer?.cancel();
-    const forgetAt = (record.retryAt + 2 * backoffMsMax) as Millis;
-    record.forgetTimer = this.#clock.at(forgetAt, () => {
-      record.failures = 0;
-      this.#forgetIfIdle(record);
-    });
+    this.#backOff(record, reason);
     record.failWaiting(reason);
   }
 
@@ -298,7 +288,10 @@ export class Links implements LinkListener, LinkOwner {
     if (record === undefined) return;
     const at = record.links.indexOf(link);
     if (at >= 0) record.links.splice(at, 1);
-    if (!record.hopeful) record.failWaiting(reason);
+    if (!record.hopeful) {
+      if (!link.wasUp && link.channel.dialer) this.#backOff(record, reason);
+      record.failWaiting(reason);
+    }
     this.#forgetIfIdle(record);
   }
 
@@ -341,6 +334,21 @@ export class Links implements LinkListener, LinkOwner {
     record.attempt = this.#nextAttempt;
     this.#nextAttempt += 1;
     this.#transport.dial(record.attempt, record.peer, record.address);
+  }
+
+  /** After a failed dial, or a link that never came up: no dial for a while. */
+  #backOff(record: PeerRecord, reason: CloseReason): void {
+    const { backoffMs, backoffMsMax } = this.#config;
+    const pause = Math.min(backoffMsMax, backoffMs * 2 ** Math.min(record.failures, 16));
+    record.failures += 1;
+    record.lastFailure = reason;
+    record.retryAt = this.#clock.now() + pause * (0.5 + this.#random.float() / 2);
+    record.forgetTimer?.cancel();
+    const forgetAt = (record.retryAt + 2 * backoffMsMax) as Millis;
+    record.forgetTimer = this.#clock.at(forgetAt, () => {
+      record.failures = 0;
+      this.#forgetIfIdle(record);
+    });
   }
 
   #forgetIfIdle(record: PeerRecord): void {

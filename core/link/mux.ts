@@ -231,6 +231,12 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
     this.#touch();
   }
 
+  /** Gives back memory that a burst has left behind. */
+  trim(): void {
+    this.#control.trim();
+    this.#calls.trim();
+  }
+
   ping(token: number): void {
     this.#control.push(FRAME.ping, token, NOTHING);
     this.#touch();

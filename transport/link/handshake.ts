@@ -55,7 +55,7 @@ export async function shakeHands(
   expect: PeerId | undefined,
   signal: AbortSignal,
 ): Promise<HandshakeResult> {
-  const stream = new HandshakeStream(socket);
+  const stream = new HandshakeStream(socket, expect === undefined);
   let keys: [Uint8Array, Uint8Array] | undefined;
   const crypto: ICryptoInterface = {
     ...identity.crypto,
@@ -102,6 +102,9 @@ export async function shakeHands(
   }
 }
 
+/** Noise XX begins with a bare 32-byte key (message A), so a link's first bytes are its length. */
+const FIRST_MESSAGE_LENGTH = Buffer.of(0, 32);
+
 /**
  * The few members of libp2p's MessageStream that Noise uses while it shakes hands. Writes are a few
  * hundred bytes, so there is no back-pressure.
@@ -115,19 +118,24 @@ class HandshakeStream extends EventTarget {
   readonly #socket: Socket;
   readonly #rest: Buffer[] = [];
   #delivering = true;
+  /** Bytes to come of the only way in which a dialer can begin. */
+  #preamble: Buffer;
   readonly #onData = (chunk: Buffer) => {
+    const checked = Math.min(this.#preamble.length, chunk.length);
+    if (this.#preamble.compare(chunk, 0, checked, 0, checked) !== 0) {
+      this.#fail("the bytes are no link handshake");
+      return;
+    }
+    this.#preamble = this.#preamble.subarray(checked);
     if (this.#delivering) this.dispatchEvent(new StreamMessageEvent(chunk));
     else this.#rest.push(chunk);
   };
-  readonly #onClose = () => {
-    this.status = "closed";
-    const error = new Error("the peer closed the connection during the handshake");
-    this.dispatchEvent(Object.assign(new Event("close"), { error }));
-  };
+  readonly #onClose = () => this.#fail("the peer closed the connection during the handshake");
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, inbound: boolean) {
     super();
     this.#socket = socket;
+    this.#preamble = inbound ? FIRST_MESSAGE_LENGTH : Buffer.alloc(0);
     socket.on("data", this.#onData);
     socket.on("end", this.#onClose);
     socket.on("close", this.#onClose);
@@ -160,6 +168,12 @@ class HandshakeStream extends EventTarget {
     this.#socket.off("data", this.#onData);
     this.#socket.off("end", this.#onClose);
     this.#socket.off("close", this.#onClose);
+  }
+
+  #fail(message: string): void {
+    this.status = "closed";
+    const error = new Error(message);
+    this.dispatchEvent(Object.assign(new Event("close"), { error }));
   }
 
   pause(): void {}

@@ -101,7 +101,7 @@ class TcpLinkTransport implements RunningLinkTransport {
     this.#aead = options.cipher === "portable" ? portableAead() : bestAead();
     this.cipher = this.#aead.kind;
     if (this.cipher === "portable") {
-      const why = options.cipher === "portable" ? "it was not asked for" : loadSodium().failure;
+      const why = options.cipher === "portable" ? "as configured" : loadSodium().failure;
       options.report({
         kind: "cipher_fallback",
         detail: `links run without libsodium and are slower (${why}); to cure: npm install sodium-native`,
@@ -293,9 +293,11 @@ class TcpLinkTransport implements RunningLinkTransport {
           listener.onClosed(channel, reason);
         },
       });
-      signal.addEventListener("abort", () => {
+      const giveUp = () => {
         if (!channel.isOpen) channel.destroy();
-      });
+      };
+      if (signal.aborted) giveUp();
+      else signal.addEventListener("abort", giveUp);
       channel.begin(result.rest);
     });
   }
