@@ -119,6 +119,8 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
 
   mayKeepAlive(answer: Answer): boolean {
     if (!answer.request.keepAlive || this.#context.isDraining || this.#isFaulty) return false;
+    // It failed, or it would not be answered here: what follows was meant for the tunnel.
+    if (answer.request.method === "CONNECT") return false;
     // Nobody can know whether the client still sends a body that it was not told to send.
     return !answer.request.expectContinue || answer.continueSent || answer.bodyBegun;
   }
@@ -175,8 +177,7 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
   }
 
   onAnswered(keepAlive: boolean): void {
-    // A CONNECT that failed: what follows it was meant for the tunnel.
-    if (!keepAlive || this.#phase === "connecting") {
+    if (!keepAlive) {
       this.#linger();
     } else if (this.#reader.isAtEnd) {
       this.#finishRequest();
@@ -227,7 +228,6 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
 
   #connect(request: IncomingRequest, destination: Destination, answer: Answer): void {
     if (this.#mode.kind === "service") {
-      this.#phase = "connecting";
       const message = "CONNECT is for the proxy; this listener is for one service";
       answer.fail(new GrapevineError("unsupported", message));
       return;
