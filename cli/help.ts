@@ -1,5 +1,5 @@
 /** Help texts, made from the declarations of commands. */
-import { COMMON_FLAGS, type Command, type Flag, flagsOf } from "./command.ts";
+import { COMMON_FLAGS, type Command, type Flag, flagsOf, type Positional } from "./command.ts";
 import type { Style } from "./terminal.ts";
 import { columns, wrap } from "./text-table.ts";
 

@@ -8,6 +8,9 @@ import { defaultInstanceId, type Registration } from "../registrations/registrat
 import { readRegistration } from "../registrations/schema.ts";
 import type { Places } from "./yaml-file.ts";
 
+/** Values that aliases may stand for in one entry: a few lines can otherwise mean gigabytes. */
+const ALIASES_MAX = 100;
+
 /** Reads the list under `services:`; problems are added to `problems` with file, line and column. */
 export function readDeclared(
   node: Node | null,
@@ -23,7 +26,15 @@ export function readDeclared(
   const registrations: Registration[] = [];
   const seen = new Map<string, string>();
   for (const [index, item] of node.items.entries()) {
-    const read = readRegistration(plain(item, document));
+    let value: unknown;
+    try {
+      value = item.toJS(document, { maxAliasCount: ALIASES_MAX });
+    } catch (cause) {
+      // Aliases that have no anchor, or that multiply each other.
+      problems.push(`${places.of(item)}: services[${index}]: ${(cause as Error).message}`);
+      continue;
+    }
+    const read = readRegistration(value);
     if (!read.ok) {
       for (const problem of read.problems) problems.push(describe(problem, item, index, places));
       continue;
@@ -49,10 +60,6 @@ export function readDeclared(
     registrations.push(registration);
   }
   return registrations;
-}
-
-function plain(item: Node, document: Document): unknown {
-  return item.toJS(document, { maxAliasCount: 100 });
 }
 
 function describe(problem: Problem, item: Node, index: number, places: Places): string {
