@@ -5,11 +5,16 @@
  * garbage collection), and publishes a new immutable view after each change. The two protocols
  * share a connection: the first byte of a packet says whose it is.
  */
-import type { Clock, ControlListener, ControlTransport, Timer } from "../core/seams.ts";
-import type { CloseReason } from "../core/seams.ts";
+import type {
+  Clock,
+  CloseReason,
+  ControlListener,
+  ControlTransport,
+  Timer,
+} from "../core/seams.ts";
 import type { Millis, NodeId } from "../core/types.ts";
 import type { MeshView } from "../core/view.ts";
-import type { Directory, OwnContent } from "./directory.ts";
+import type { Directory, DirectoryOutput, DirectoryReport, OwnContent } from "./directory.ts";
 import type { MemberEvent, Membership, MembershipOutput } from "./membership.ts";
 import type { ViewBuilder } from "./view.ts";
 
@@ -27,19 +32,22 @@ export interface ControlLoopParts {
 
 /** What the rest of the node hears from the control loop; called after the loop is done. */
 export interface ControlLoopListener {
-  onView(view: MeshView): void;
+  onView(view: MeshView, former: MeshView): void;
   onMemberEvent(event: MemberEvent): void;
-  /** A directory document to keep for the next start. */
-  onDocument(owner: NodeId, message: Uint8Array): void;
-  /** A packet or a document that was refused, for logs and counters. */
-  onRefused(peer: NodeId | undefined, why: string): void;
+  /** A directory statement to keep for the next start; replaces the former of this owner and part. */
+  onDocument(owner: NodeId, message: Uint8Array, part: number): void;
+  /** A packet that was refused, for logs and counters. */
+  onRefused(peer: NodeId, why: string): void;
+  onDirectoryReport(report: DirectoryReport): void;
+  /** What became of an address that was dialled: connected, or why not. */
+  onDialed(address: string, failure: CloseReason | undefined): void;
 }
 
 export class ControlLoop implements ControlListener {
   readonly #parts: ControlLoopParts;
   readonly #listener: ControlLoopListener;
   readonly #membershipOutput: MembershipOutput;
-  readonly #directoryOutput;
+  readonly #directoryOutput: DirectoryOutput;
   readonly #touched = new Set<NodeId>();
   #membersChanged = true;
   #events: MemberEvent[] = [];
@@ -62,13 +70,13 @@ export class ControlLoop implements ControlListener {
       },
     };
     this.#directoryOutput = {
-      send: (peer: NodeId, packet: Uint8Array) =>
-        transport.send(peer, tagged(DIRECTORY_PACKET, packet)),
-      publish: (topic: string, message: Uint8Array) => transport.publish(topic, message),
-      changed: (owner: NodeId) => {
+      send: (peer, packet) => transport.send(peer, tagged(DIRECTORY_PACKET, packet)),
+      publish: (topic, message) => transport.publish(topic, message),
+      changed: (owner) => {
         this.#touched.add(owner);
       },
-      persist: (owner: NodeId, message: Uint8Array) => listener.onDocument(owner, message),
+      persist: (owner, message, part) => listener.onDocument(owner, message, part),
+      report: (report) => listener.onDirectoryReport(report),
     };
     this.#view = parts.views.update([], [], parts.clock.now());
   }
@@ -99,12 +107,7 @@ export class ControlLoop implements ControlListener {
 
   setOwn(content: OwnContent): void {
     this.#run((now) =>
-      this.#parts.directory.setOwn(
-        content,
-        now,
-        this.#parts.clock.wall(),
-        this.#directoryOutput,
-      ),
+      this.#parts.directory.setOwn(content, now, this.#parts.clock.wall(), this.#directoryOutput),
     );
   }
 
@@ -128,13 +131,9 @@ export class ControlLoop implements ControlListener {
   onConnected(peer: NodeId, _certificate: Uint8Array, address: string | undefined): void {
     this.#run((now) => {
       this.#parts.membership.onConnected(peer, address, now, this.#membershipOutput);
-      this.#parts.directory.onPeerUp(
-        peer,
-        now,
-        this.#parts.clock.wall(),
-        this.#directoryOutput,
-      );
+      this.#parts.directory.onPeerUp(peer, now, this.#parts.clock.wall(), this.#directoryOutput);
     });
+    if (address !== undefined) this.#listener.onDialed(address, undefined);
   }
 
   onDisconnected(peer: NodeId, reason: CloseReason): void {
@@ -148,6 +147,7 @@ export class ControlLoop implements ControlListener {
     this.#run((now) =>
       this.#parts.membership.onDialFailed(address, expected, reason, now, this.#membershipOutput),
     );
+    this.#listener.onDialed(address, reason);
   }
 
   onPacket(peer: NodeId, packet: Uint8Array): void {
@@ -160,12 +160,15 @@ export class ControlLoop implements ControlListener {
   }
 
   onPublished(topic: string, from: NodeId, message: Uint8Array): "accept" | "ignore" | "reject" {
-    let verdict: "accept" | "ignore" | "reject" = "ignore";
+    const verdicts: ("accept" | "ignore" | "reject")[] = [];
     this.#run((now) => {
       const wall = this.#parts.clock.wall();
       this.#parts.membership.onHeard(from, now);
-      verdict = this.#parts.directory.onPublished(topic, message, now, wall, this.#directoryOutput);
+      verdicts.push(
+        this.#parts.directory.onPublished(topic, message, now, wall, this.#directoryOutput),
+      );
     });
+    const verdict = verdicts[0] ?? "ignore";
     if (verdict === "reject") this.#listener.onRefused(from, `published on ${topic}`);
     return verdict;
   }
@@ -210,8 +213,7 @@ export class ControlLoop implements ControlListener {
       this.#parts.membership.learnAddress(owner, document.bind, now, this.#membershipOutput);
     }
     for (const event of this.#events) {
-      const state = this.#parts.membership.state(event.peer);
-      if (state !== undefined) this.#parts.directory.setMemberState(event.peer, state);
+      this.#parts.directory.setMemberState(event.peer, this.#parts.membership.state(event.peer));
     }
   }
 
@@ -222,8 +224,9 @@ export class ControlLoop implements ControlListener {
     this.#membersChanged = false;
     this.#touched.clear();
     if (view === this.#view) return;
+    const former = this.#view;
     this.#view = view;
-    this.#listener.onView(view);
+    this.#listener.onView(view, former);
   }
 
   #reportEvents(): void {
@@ -266,7 +269,9 @@ function tagged(kind: number, packet: Uint8Array): Uint8Array {
 }
 
 function refusal(verdict: string, protocol: string): string | undefined {
-  return verdict === "malformed" || verdict === "forged" ? `${verdict} ${protocol} packet` : undefined;
+  return verdict === "malformed" || verdict === "forged"
+    ? `${verdict} ${protocol} packet`
+    : undefined;
 }
 
 function earlier(one: Millis | undefined, other: Millis | undefined): Millis | undefined {

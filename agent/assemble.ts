@@ -1,0 +1,307 @@
+/**
+ * Turns seams into a running node: the control loop on one side, router, links and the receiver's
+ * side on the other, and between them only views and the news that a member is gone. The daemon,
+ * the embedded node and the simulator all assemble a node here, so that what is simulated is what
+ * ships. No I/O of its own: this file reaches only the pure folders.
+ */
+
+import type {
+  AttemptContext,
+  Exchange,
+  ExchangeObserver,
+  RequestHead,
+} from "../core/exchange/contract.ts";
+import { Inbound, type LocalInstance } from "../core/exchange/inbound.ts";
+import { type EgressOpener, Router } from "../core/exchange/routed.ts";
+import { type LinkEvent, Links } from "../core/link/links.ts";
+import type { DecisionRecord } from "../core/record.ts";
+import type {
+  Clock,
+  CloseReason,
+  ControlTransport,
+  LinkTransport,
+  Random,
+  Signer,
+  Verifier,
+} from "../core/seams.ts";
+import type { Millis, NodeId, ServiceKey } from "../core/types.ts";
+import type { MeshView } from "../core/view.ts";
+import type { MembershipConfig } from "../membership/config.ts";
+import { ControlLoop } from "../membership/control-loop.ts";
+import {
+  DIRECTORY_DEFAULTS,
+  Directory,
+  type DirectoryConfig,
+  type DirectoryReport,
+} from "../membership/directory.ts";
+import type { InstanceEntry } from "../membership/document.ts";
+import type { CertificateCheck } from "../membership/document-codec.ts";
+import { type MemberEvent, Membership } from "../membership/membership.ts";
+import { ViewBuilder } from "../membership/view.ts";
+import { createRoutingPolicies } from "../policies/routing.ts";
+
+/** The instances that this node answers for. */
+export interface LocalInstances<Instance extends LocalInstance> {
+  find(service: ServiceKey, id: string): Instance | undefined;
+  open(
+    instance: Instance,
+    context: AttemptContext,
+    request: RequestHead,
+    observer: ExchangeObserver,
+  ): Exchange;
+}
+
+export interface NodeSeams<Instance extends LocalInstance> {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly control: ControlTransport;
+  readonly links: LinkTransport;
+  /** Calls back at the end of the event-loop turn. */
+  readonly flushSoon: (callback: () => void) => void;
+  readonly instances: LocalInstances<Instance>;
+  readonly outside: EgressOpener;
+}
+
+export interface NodeSettings {
+  readonly self: NodeId;
+  /** Greater than that of any earlier start, and on disk. */
+  readonly epoch: number;
+  readonly nonce: number;
+  readonly certificate: Uint8Array;
+  readonly name: string;
+  readonly zone: string;
+  readonly region: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Grapevine's own. */
+  readonly version: string;
+  /** HOST:PORT at which others reach the control plane and the link port. */
+  readonly bind: string;
+  readonly link: string;
+  readonly membership: MembershipConfig;
+  readonly directory?: Partial<DirectoryConfig>;
+  readonly checkCertificate: CertificateCheck;
+  /** Read for each request, so that a reload takes effect with the next one. */
+  readonly egress: () => "allow" | "deny";
+  /** SPIFFE id in whose name requests go out. */
+  readonly caller: string;
+}
+
+export interface NodeListener {
+  onView(view: MeshView, former: MeshView): void;
+  onMemberEvent(event: MemberEvent): void;
+  onLinkEvent(event: LinkEvent): void;
+  /** A directory statement to keep for the next start. */
+  onDocument(owner: NodeId, message: Uint8Array, part: number): void;
+  onRefused(peer: NodeId, why: string): void;
+  onDirectoryReport(report: DirectoryReport): void;
+  /** What became of an address that was dialled: connected, or why not. */
+  onDialed(address: string, failure: CloseReason | undefined): void;
+  onRecord(record: DecisionRecord): void;
+}
+
+/** How often a leaving node looks whether the requests it routes are done. */
+const DRAIN_CHECK_MS = 20;
+/** Lets the last word reach the peers before the connections close. */
+const FAREWELL_MS = 150;
+
+export class MeshNode<Instance extends LocalInstance> {
+  readonly control: ControlLoop;
+  readonly router: Router;
+  readonly links: Links;
+  readonly inbound: Inbound<Instance>;
+  readonly directory: Directory;
+  readonly #clock: Clock;
+  readonly #settings: NodeSettings;
+  #isInboundIdle = false;
+  #isLeaving = false;
+
+  constructor(seams: NodeSeams<Instance>, settings: NodeSettings, listener: NodeListener) {
+    this.#clock = seams.clock;
+    this.#settings = settings;
+    this.directory = createDirectory(seams, settings);
+    this.control = this.#createControl(seams, listener);
+    this.inbound = new Inbound<Instance>({
+      clock: seams.clock,
+      find: (service, id) => seams.instances.find(service, id),
+      open: (instance, context, request, observer) =>
+        seams.instances.open(instance, context, request, observer),
+      onIdle: () => {
+        this.#isInboundIdle = true;
+      },
+    });
+    this.links = new Links({
+      self: settings.self,
+      clock: seams.clock,
+      random: seams.random.fork("links"),
+      transport: seams.links,
+      flushSoon: seams.flushSoon,
+      accept: (peer, context, request, observer) =>
+        this.inbound.accept(peer, context, request, observer),
+      report: (event) => listener.onLinkEvent(event),
+    });
+    this.router = this.#createRouter(seams, listener);
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  view(): MeshView {
+    return this.control.view();
+  }
+
+  /** Starts to listen to the control plane and to dial the seeds. */
+  start(seeds: readonly string[]): void {
+    this.control.start(seeds);
+    this.setInstances([], []);
+  }
+
+  /** Replaces what this node offers; `failing` names instances by "namespace/name/id". */
+  setInstances(instances: readonly InstanceEntry[], failing: readonly string[]): void {
+    const { name, bind, link, zone, region, labels, version, certificate } = this.#settings;
+    this.control.setFailing(failing);
+    this.control.setOwn({
+      name,
+      bind,
+      link,
+      zone,
+      region,
+      labels,
+      version,
+      certificate,
+      instances,
+    });
+  }
+
+  join(address: string): void {
+    this.control.withMembership((membership, now, output) =>
+      membership.addSeeds([address], now, output),
+    );
+  }
+
+  /** Drops a member that is dead or has left; false if it is neither. */
+  forget(peer: NodeId): boolean {
+    let forgotten = false;
+    this.control.withMembership((membership, now, output) => {
+      forgotten = membership.forget(peer, now, output);
+    });
+    return forgotten;
+  }
+
+  /**
+   * Leaves in order: says that it is leaving, refuses new work in a way that callers may repeat
+   * elsewhere, finishes what runs, at most for `drainTimeoutMs`, says that it has left. `done` tells
+   * how many requests were cut off.
+   */
+  leave(drainTimeoutMs: number, done: (cutOff: number) => void): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.control.withMembership((membership, now, output) => membership.setLeaving(now, output));
+    let areLinksTold = false;
+    const start = this.#clock.now();
+    this.links.drain(start, () => {
+      areLinksTold = true;
+    });
+    this.inbound.drain();
+    const check = () => {
+      const isDone = areLinksTold && this.#isInboundIdle && this.router.inFlight === 0;
+      const now = this.#clock.now();
+      if (!isDone && now - start < drainTimeoutMs) {
+        this.#clock.at((now + DRAIN_CHECK_MS) as Millis, check);
+        return;
+      }
+      const cutOff = this.router.inFlight + this.inbound.inFlight;
+      this.control.withMembership((membership, when, output) => membership.leave(when, output));
+      this.#clock.at((now + FAREWELL_MS) as Millis, () => done(cutOff));
+    };
+    check();
+  }
+
+  stop(): void {
+    this.control.stop();
+    this.links.stop();
+  }
+
+  #createControl(seams: NodeSeams<Instance>, listener: NodeListener): ControlLoop {
+    const { self, epoch, nonce, bind, membership } = this.#settings;
+    const { clock, random, signer, verifier } = seams;
+    const directory = this.directory;
+    const parts = {
+      clock,
+      transport: seams.control,
+      membership: new Membership({
+        self,
+        epoch,
+        nonce,
+        bind,
+        config: membership,
+        random: random.fork("membership"),
+        signer,
+        verifier,
+      }),
+      directory,
+      views: new ViewBuilder({ self, directory }),
+    };
+    return new ControlLoop(parts, {
+      onView: (view, former) => listener.onView(view, former),
+      onMemberEvent: (event) => {
+        if (event.kind === "dead") this.links.failPeer(event.peer, "its agent was declared dead");
+        if (event.kind === "left") this.links.closePeer(event.peer, "its agent left the mesh");
+        listener.onMemberEvent(event);
+      },
+      onDocument: (owner, message, part) => listener.onDocument(owner, message, part),
+      onRefused: (peer, why) => listener.onRefused(peer, why),
+      onDirectoryReport: (report) => listener.onDirectoryReport(report),
+      onDialed: (address, failure) => listener.onDialed(address, failure),
+    });
+  }
+
+  #createRouter(seams: NodeSeams<Instance>, listener: NodeListener): Router {
+    const settings = this.#settings;
+    return new Router({
+      clock: seams.clock,
+      random: seams.random.fork("router"),
+      view: () => this.control.view(),
+      attempts: {
+        open: (instance, context, request, observer) =>
+          instance.agent === settings.self
+            ? this.inbound.accept(settings.self, context, request, observer)
+            : this.links.open(
+                instance.agent,
+                this.control.view().members.get(instance.agent)?.link ?? "",
+                context,
+                request,
+                observer,
+              ),
+      },
+      egress: {
+        get policy() {
+          return settings.egress();
+        },
+        open: (host, port, request, observer) => seams.outside.open(host, port, request, observer),
+      },
+      policies: createRoutingPolicies(seams.random.fork("policies")),
+      onRecord: (record) => listener.onRecord(record),
+      caller: settings.caller,
+    });
+  }
+}
+
+function createDirectory(
+  seams: Pick<NodeSeams<LocalInstance>, "random" | "signer" | "verifier">,
+  settings: NodeSettings,
+): Directory {
+  const { self, epoch, nonce, region, checkCertificate } = settings;
+  return new Directory({
+    self,
+    epoch,
+    nonce,
+    config: { ...DIRECTORY_DEFAULTS, region, ...settings.directory },
+    random: seams.random.fork("directory"),
+    signer: seams.signer,
+    verifier: seams.verifier,
+    checkCertificate,
+  });
+}
