@@ -15,6 +15,7 @@ import {
   FRAME_PACKET,
   FrameDecoder,
 } from "./frames.ts";
+import { abortConnection } from "./node.ts";
 import { reasonOf } from "./reasons.ts";
 import type { ProvedPeer } from "./secure-channel.ts";
 
@@ -105,7 +106,7 @@ export class ControlChannel {
     try {
       await this.connection.close({ signal: AbortSignal.timeout(CLOSE_MS_MAX) });
     } catch (error) {
-      this.connection.abort(error instanceof Error ? error : new Error(String(error)));
+      this.#cut(error);
     }
   }
 
@@ -113,7 +114,7 @@ export class ControlChannel {
   abort(reason: CloseReason): void {
     if (this.#closed) return;
     this.#end(reason);
-    this.connection.abort(new Error(reason.detail));
+    this.#cut(new Error(reason.detail));
   }
 
   #enqueue(frame: Uint8Array): void {
@@ -182,9 +183,9 @@ export class ControlChannel {
       const words = new TextDecoder().decode(payload.subarray(0, GOODBYE_BYTES_MAX));
       this.#end({ kind: "closed", detail: `the peer closed: ${words}` });
       // The peer closes its side now; this makes sure of it.
-      this.connection.close({ signal: AbortSignal.timeout(CLOSE_MS_MAX) }).catch((error: Error) => {
-        this.connection.abort(error);
-      });
+      this.connection
+        .close({ signal: AbortSignal.timeout(CLOSE_MS_MAX) })
+        .catch((error: unknown) => this.#cut(error));
     }
   }
 
@@ -197,7 +198,11 @@ export class ControlChannel {
         ? { kind: "reset", detail: "the connection ended without a goodbye" }
         : reasonOf(error, "reset"),
     );
-    this.connection.abort(error ?? new Error("the control stream has ended"));
+    this.#cut(error ?? new Error("the control stream has ended"));
+  }
+
+  #cut(error: unknown): void {
+    abortConnection(this.connection, error instanceof Error ? error : new Error(String(error)));
   }
 
   #end(reason: CloseReason): void {

@@ -17,7 +17,7 @@ import type { NodeIdentity } from "../identity/node-identity.ts";
 import { type ChannelListener, ControlChannel } from "./channel.ts";
 import { bridgeTopics } from "./gossip.ts";
 import { ListenerQueue } from "./listener-queue.ts";
-import { type ControlNode, createControlNode } from "./node.ts";
+import { abortConnection, type ControlNode, createControlNode } from "./node.ts";
 import { PeerTable } from "./peers.ts";
 import { type HandshakeFailure, reasonOf } from "./reasons.ts";
 import type { CertificateCheck, ProvedPeer } from "./secure-channel.ts";
@@ -308,7 +308,7 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
       const stream = await connection.newStream([PROTOCOL], { signal });
       this.#addChannel(connection, stream, address);
     } catch (error) {
-      connection.abort(error instanceof Error ? error : new Error(String(error)));
+      abortConnection(connection, error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
   }
@@ -327,7 +327,7 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
     if (first || address !== undefined) this.#tellConnected(channel, address);
     if (surplus !== undefined) void surplus.close("a newer connection has taken over");
     channel.open();
-    this.#node?.repairGossip(connection);
+    this.#node?.repair.introduce(connection);
   }
 
   #tellConnected(channel: ControlChannel, address: string | undefined): void {
@@ -375,8 +375,8 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
         const count = channel.takeDropped();
         if (count > 0) this.#options.report({ kind: "packets_dropped", peer, count });
         if (channel.expiresWallMs <= now) void channel.close("certificate expired");
-        else this.#node?.repairGossip(channel.connection);
       }
+      this.#repairGossip();
       this.#closeUnused(now);
     });
     const unreported = this.#failuresCounted - this.#failuresReported;
@@ -385,11 +385,19 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
     this.#failuresReported = 0;
   }
 
+  #repairGossip(): void {
+    const peers = this.#peers.peers().map((peer) => {
+      const connections = this.#peers.of(peer).map((channel) => channel.connection);
+      return [peer, connections] as const;
+    });
+    this.#node?.repair.round(new Map(peers));
+  }
+
   #closeUnused(now: number): void {
     const used = new Set(this.#peers.all().map((channel) => channel.connection));
     for (const connection of this.#node?.connections() ?? []) {
       if (used.has(connection) || connection.timeline.open > now - IDLE_CONNECTION_MS_MAX) continue;
-      connection.abort(new Error("no control stream was opened"));
+      abortConnection(connection, new Error("no control stream was opened"));
     }
   }
 }

@@ -22,6 +22,7 @@ import {
 } from "../addresses.ts";
 import { coalesceWrites } from "./coalesce.ts";
 import { gossipService } from "./gossip.ts";
+import { GossipRepair } from "./gossip-repair.ts";
 import { quietLogger } from "./quiet-logger.ts";
 import { type SecureChannelOptions, secureChannel } from "./secure-channel.ts";
 
@@ -57,8 +58,7 @@ export interface ControlNode {
   dial(address: HostPort, signal: AbortSignal): Promise<Connection>;
   handle(protocol: string, handler: StreamHandler): Promise<void>;
   connections(): Connection[];
-  /** Lets GossipSub look after this connection's streams (again); harmless if all is well. */
-  repairGossip(connection: Connection): void;
+  readonly repair: GossipRepair;
   stop(): Promise<void>;
 }
 
@@ -136,17 +136,25 @@ export async function createControlNode(options: ControlNodeOptions): Promise<Co
     dial: (address, signal) => dialOnce(components, multiaddr(toMultiaddrText(address)), signal),
     handle: (protocol, handler) => node.handle(protocol, handler, { maxInboundStreams: 1 }),
     connections: () => node.getConnections(),
-    repairGossip: (connection) => {
-      for (const protocol of gossip.protocols) {
-        for (const topology of components.registrar.getTopologies(protocol)) {
-          topology.onConnect?.(connection.remotePeer, connection);
-        }
-      }
-    },
+    repair: new GossipRepair(gossip, options.topics, () =>
+      gossip.protocols.flatMap((protocol) => components.registrar.getTopologies(protocol)),
+    ),
     stop: async () => {
       await node.stop();
     },
   };
+}
+
+/**
+ * Cuts a connection. libp2p's own abort() throws if the encrypted stream closed just before, and
+ * then leaves the socket open; called again it skips the part that failed.
+ */
+export function abortConnection(connection: Connection, error: Error): void {
+  try {
+    connection.abort(error);
+  } catch {
+    connection.abort(error);
+  }
 }
 
 /** Past libp2p's dial queue, which would join unrelated dials and remember addresses. */

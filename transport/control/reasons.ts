@@ -32,9 +32,15 @@ export class HandshakeFailure extends Error {
   }
 }
 
+/** libp2p wraps errors in ones of its own and keeps the text alone. */
+const BROKEN_OFF =
+  /ECONNRESET|EPIPE|ECONNABORTED|Unexpected EOF|stream (?:is|that is) clos|\bclosed\b/;
+
 /** The reason behind an error from a socket; `otherwise` is the kind for errors without a code. */
 export function reasonOf(error: unknown, otherwise: CloseReason["kind"]): CloseReason {
   if (error instanceof HandshakeFailure) return error.reason;
+  // What libp2p's helpers reject with when a stream ends while they wait for something else.
+  if (error instanceof Event) return { kind: "reset", detail: "the connection ended" };
   if (!(error instanceof Error)) return { kind: otherwise, detail: String(error) };
   // A name with several addresses: the port is closed only if it is closed on all of them.
   if (error instanceof AggregateError && error.errors.length > 0) {
@@ -44,5 +50,6 @@ export function reasonOf(error: unknown, otherwise: CloseReason["kind"]): CloseR
   }
   const { code } = error as NodeJS.ErrnoException;
   const kind = KINDS[code ?? ""] ?? KINDS[error.name];
-  return { kind: kind ?? otherwise, detail: error.message };
+  const broken = BROKEN_OFF.test(error.message) ? "reset" : undefined;
+  return { kind: kind ?? broken ?? otherwise, detail: error.message };
 }

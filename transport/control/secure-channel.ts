@@ -144,14 +144,25 @@ class SecureChannel implements ConnectionEncrypter {
         throw new HandshakeFailure({ kind: "timeout", detail: "the handshake took too long" });
       }
       if (kind === "timeout") throw error;
-      throw new HandshakeFailure({
-        kind: "rejected",
-        detail: dialer
-          ? `the peer is of another trust domain than "${this.#options.trustDomain}", or not a ` +
-            `Grapevine agent (${detail})`
-          : `the dialer broke off the handshake: it may be of another trust domain than ` +
-            `"${this.#options.trustDomain}", or have expected another agent here (${detail})`,
-      });
+      // A dialer that stops after the responder's answer did not like it, and cannot say so.
+      if (!dialer && kind === "reset") {
+        throw new HandshakeFailure({
+          kind: "rejected",
+          detail:
+            `the dialer broke off the handshake: it may be of another trust domain than ` +
+            `"${this.#options.trustDomain}" (${detail})`,
+        });
+      }
+      throw new HandshakeFailure(
+        kind === "reset"
+          ? { kind, detail: `the peer broke off the handshake (${detail})` }
+          : {
+              kind: "rejected",
+              detail:
+                `the peer is of another trust domain than "${this.#options.trustDomain}", or not ` +
+                `a Grapevine agent (${detail})`,
+            },
+      );
     }
   }
 
@@ -249,8 +260,12 @@ function readVerdict(
       const refusal = new TextDecoder().decode(read.subarray(3, 2 + length));
       const accepted = read[2] === ACCEPTED;
       settle(() => {
-        if (read.length > 2 + length) stream.unshift(read.subarray(2 + length));
-        resolve(accepted ? undefined : refusal);
+        try {
+          if (read.length > 2 + length) stream.unshift(read.subarray(2 + length));
+          resolve(accepted ? undefined : refusal);
+        } catch (error) {
+          reject(error);
+        }
       });
     };
     const onClose = (event: StreamCloseEvent) =>
