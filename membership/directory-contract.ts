@@ -9,7 +9,10 @@ import { ANTI_ENTROPY_DEFAULTS, type AntiEntropyConfig } from "./anti-entropy.ts
 import type { CertificateCheck } from "./document-codec.ts";
 
 export interface DirectoryConfig {
-  /** This node's region; scopes what it subscribes to. "" where regions are not used. */
+  /**
+   * This node's region, as in its certificate and its document: it names the topic that it
+   * publishes on. "" where regions are not used.
+   */
   readonly region: string;
   /** False leaves everything to anti-entropy. */
   readonly pushEnabled: boolean;
@@ -72,7 +75,7 @@ export type DirectoryReport =
   | { readonly kind: "outrun"; readonly epoch: number; readonly seq: number }
   /** Somebody else publishes under this node's key right now: one of the two must stop. */
   | { readonly kind: "duplicate_identity"; readonly nonce: number }
-  /** An own registration that this node's certificate does not allow; it is not published. */
+  /** An own registration that others would refuse; it is not published. */
   | { readonly kind: "not_offered"; readonly instance: string; readonly reason: string };
 
 export interface DirectoryOutput {

@@ -30,7 +30,7 @@ import {
   readStatement,
   type Statement,
 } from "./document-codec.ts";
-import { instanceKey, type OwnContent } from "./document-fields.ts";
+import { faultOfInstance, instanceKey, type OwnContent } from "./document-fields.ts";
 
 export type {
   DirectoryConfig,
@@ -95,7 +95,8 @@ export class Directory {
   /**
    * Sets what this node offers. Name, zone and region are the certificate's where that names them;
    * instances that the certificate does not allow are reported and left out. The own view shows it
-   * at once; others hear of it at once after quiet time, else within publishIntervalMs.
+   * at once; others hear of it at once after quiet time, else within publishIntervalMs. Content
+   * that faultOfOwnContent finds fault with, beyond single instances, is a failed assertion.
    * Call setFailing first for an instance that starts out failing.
    */
   setOwn(content: OwnContent, now: Millis, wall: WallMillis, out: DirectoryOutput): void {
@@ -370,12 +371,14 @@ export class Directory {
       if (messages.length === 0) break;
       fresh.push(...messages);
     }
+    // Others take a document only on the topic of its region; elsewhere anti-entropy carries it.
+    const isPublished = config.pushEnabled && this.#own.document()?.region === config.region;
     for (const message of fresh) {
       const statement = readStatement(message, messageHash(message));
       if (typeof statement === "string") throw new Error(`own statement is invalid: ${statement}`);
       this.#store(statement);
       if (statement.kind === "owner") out.persist(self, message, statement.part);
-      if (config.pushEnabled) out.publish(topicOf(this.#own.document()?.region ?? ""), message);
+      if (isPublished) out.publish(topicOf(config.region), message);
     }
     if (config.pushEnabled && fresh.length > 0) {
       this.#antiEntropy.push(fresh, this.#context(now, wall, out));
@@ -421,10 +424,13 @@ export class Directory {
     const verdict = checkCertificate(self, content.certificate);
     const certificate = readCertificate(content.certificate);
     const instances = content.instances.filter((entry) => {
-      if (!verdict.ok || verdict.mayOffer(entry.namespace, entry.name)) return true;
+      const fault = faultOfInstance(entry);
+      const mayOffer = !verdict.ok || verdict.mayOffer(entry.namespace, entry.name);
+      if (fault === undefined && mayOffer) return true;
       const reason =
+        fault ??
         `this node's certificate does not let it offer ${entry.namespace}/${entry.name}; issue ` +
-        `one with --services`;
+          `one with --services`;
       out.report?.({ kind: "not_offered", instance: instanceKey(entry), reason });
       return false;
     });
@@ -467,7 +473,8 @@ function isLeaseOver(statement: OwnerStatement, wall: WallMillis): boolean {
   );
 }
 
-function topicOf(region: string): string {
+/** The topic on which owners of a region publish. */
+export function topicOf(region: string): string {
   return TOPIC_PREFIX + region;
 }
 

@@ -5,6 +5,7 @@
  */
 import { INSTANCES_PER_AGENT_MAX } from "../core/limits.ts";
 import { isLabel } from "../core/names.ts";
+import { WEIGHT_MAX } from "../core/ring/ring.ts";
 import { CERTIFICATE_BYTES_MAX } from "../core/trust/certificate.ts";
 import { isBytes, isPlace, isRecord, isText, isWhole } from "../core/trust/fields.ts";
 import { SERVICE_PROTOCOLS } from "../core/types.ts";
@@ -18,12 +19,11 @@ const WALL_MS_MAX = 2 ** 52;
 const LABELS_MAX = 32;
 const TAGS_MAX = 32;
 const TAG_KEY_LENGTH_MAX = 63;
-const TAG_VALUE_LENGTH_MAX = 255;
+const TAG_VALUE_LENGTH_MAX = 256;
 const PORTS_PER_INSTANCE_MAX = 16;
-const ADDRESS_LENGTH_MAX = 255;
+/** An instance with several ports lists an address for each. */
+const ADDRESS_LENGTH_MAX = 1_024;
 const VERSION_LENGTH_MAX = 64;
-/** A ring places tokens in proportion to weights, so a weight must not be able to fill memory. */
-const WEIGHT_MAX = 1000;
 const HOST_PORT = /^(?:\[[0-9A-Fa-f:.%a-z]{2,64}\]|[A-Za-z0-9._-]{1,253}):\d{1,5}$/;
 const PROTOCOLS: readonly unknown[] = SERVICE_PROTOCOLS;
 
@@ -74,7 +74,7 @@ function faultOfInstances(instances: readonly unknown[]): string | undefined {
   const seen = new Set<string>();
   for (const [at, instance] of instances.entries()) {
     if (!isRecord(instance)) return `instance ${at} is not a map`;
-    const fault = faultOfInstance(instance);
+    const fault = faultOfEntry(instance);
     if (fault !== undefined) return `instance ${at}: ${fault}`;
     const key = instanceKey(instance as unknown as InstanceEntry);
     if (seen.has(key)) return `instance ${key} is listed twice`;
@@ -83,7 +83,12 @@ function faultOfInstances(instances: readonly unknown[]): string | undefined {
   return undefined;
 }
 
-function faultOfInstance(fields: Readonly<Record<string, unknown>>): string | undefined {
+/** What is wrong with one instance, for a caller that would rather leave it out. */
+export function faultOfInstance(entry: InstanceEntry): string | undefined {
+  return faultOfEntry({ ...entry });
+}
+
+function faultOfEntry(fields: Readonly<Record<string, unknown>>): string | undefined {
   const { namespace, name, id, protocol, ports, address, version, weight, tags } = fields;
   if (typeof namespace !== "string" || !isLabel(namespace)) return "namespace is not a DNS label";
   if (typeof name !== "string" || !isLabel(name)) return "name is not a DNS label";

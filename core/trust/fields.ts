@@ -6,7 +6,7 @@ import type { NodeId } from "../types.ts";
 
 /** An Ed25519 PeerId is an identity multihash of fixed length: its base58 form has one shape. */
 const NODE_ID = /^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/;
-const PLACE = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+const PLACE = /^[\w.-]{0,63}$/;
 const TRUST_DOMAIN = /^[a-z0-9](?:[a-z0-9._-]{0,253}[a-z0-9])?$/;
 
 export function isNodeId(value: unknown): value is NodeId {
@@ -15,7 +15,7 @@ export function isNodeId(value: unknown): value is NodeId {
 
 /** A zone or region: "" (none) or up to 63 letters, digits, ".", "_" and "-". */
 export function isPlace(value: unknown): value is string {
-  return typeof value === "string" && (value === "" || PLACE.test(value));
+  return typeof value === "string" && PLACE.test(value);
 }
 
 /** A SPIFFE trust domain name: lower-case letters, digits, ".", "_" and "-", at most 255. */
@@ -34,7 +34,7 @@ export function isText(value: unknown, lengthMax: number): value is string {
     const unit = value.charCodeAt(at);
     if (unit < 0x20 || unit === 0x7f) return false;
   }
-  return value.isWellFormed();
+  return true;
 }
 
 export function isBytes(value: unknown, lengthMax: number): value is Uint8Array {

@@ -96,6 +96,15 @@ describe("what an owner publishes", () => {
     expect(reader.get(nodeId("a"))?.instances.map(({ id }) => id)).toEqual(["one"]);
   });
 
+  it("leaves out an instance that others would refuse instead of failing", () => {
+    const directory = directoryOf("a");
+    const out = new Outbox();
+    const odd = instance("web", "odd", { weight: 0.5 });
+    directory.setOwn(content("a", [odd, instance("web", "fine")]), at(0), wallAt(0), out);
+    expect(out.reports).toMatchObject([{ kind: "not_offered", instance: "default/web/odd" }]);
+    expect(directory.get(nodeId("a"))?.instances.map(({ id }) => id)).toEqual(["fine"]);
+  });
+
   it("carries the health known at that moment, and vitals overrule it later", () => {
     const directory = directoryOf("a");
     const reader = directoryOf("b");

@@ -89,7 +89,7 @@ describe("an owner document", () => {
       [{ instances: [{ ...one, ports: [0] }] }, "ports"],
       [{ instances: [{ ...one, ports: Array(17).fill(80) }] }, "ports"],
       [{ instances: [{ ...one, address: "a\nb" }] }, "address"],
-      [{ instances: [{ ...one, weight: 1_001 }] }, "weight"],
+      [{ instances: [{ ...one, weight: 65_536 }] }, "weight"],
       [{ instances: [{ ...one, tags }] }, "tags"],
       [{ shards: [1] }, "shards"],
       [{ shards: [1, 2, 3] }, "shards"],
