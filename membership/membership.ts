@@ -131,11 +131,12 @@ export class Membership {
   /** Seeds are tried for ever, quickly while this node is connected to too few members. */
   addSeeds(addresses: readonly string[], now: Millis, out: MembershipOutput): void {
     this.#running().connections.addSeeds(addresses, now);
+    this.#running().connections.onDeadline(now, out);
     this.#settle(now);
   }
 
   /** A peer known from disk or from a directory document. Addresses change; the newest wins. */
-  learnAddress(peer: NodeId, bind: string, now: Millis, out: MembershipOutput): void {
+  learnAddress(peer: NodeId, bind: string, now: Millis, _out: MembershipOutput): void {
     this.#running().connections.learnAddress(peer, bind, now);
     this.#settle(now);
   }
@@ -204,7 +205,7 @@ export class Membership {
   }
 
   /** How late the event loop ran: bad for the local health, and a stall if it is much. */
-  onLoopDelay(delayMs: number, now: Millis, out: MembershipOutput): void {
+  onLoopDelay(delayMs: number, now: Millis, _out: MembershipOutput): void {
     if (this.#hasLeft) return;
     if (delayMs > STALL_MS) this.#onStall(delayMs, now);
     else this.#awareness.onLoopDelay(delayMs);

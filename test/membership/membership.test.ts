@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { eventsOf, Network } from "./network.ts";
+
+/** A cluster in which everybody sees everybody alive. */
+function joined(count: number, seed = 1): Network {
+  const network = new Network({ seed });
+  const hosts = network.addCluster(count);
+  const ms = network.runUntil(() => network.agreeAlive(hosts, hosts), 30_000);
+  expect(ms).toBeDefined();
+  network.run(3_000);
+  for (const host of hosts) host.events.length = 0;
+  return network;
+}
+
+describe("joining", () => {
+  it.each([2, 3, 8, 9, 10, 11, 17, 20, 40, 64])(
+    "%i members find each other within 10 s",
+    (count) => {
+      const network = new Network({ seed: count });
+      const hosts = network.addCluster(count);
+      const ms = network.runUntil(() => network.agreeAlive(hosts, hosts), 10_000);
+      expect(ms).toBeDefined();
+      network.run(60_000);
+      expect(network.agreeAlive(hosts, hosts)).toBe(true);
+      expect(eventsOf(hosts, "suspect")).toEqual([]);
+    },
+  );
+});
+
+describe("a crash", () => {
+  it.each([2, 3, 5, 20, 64])("with closed sockets is known to all of %i within 3 s", (count) => {
+    const network = joined(count);
+    const [victim, ...rest] = [network.at(1), ...network.hosts.filter((_, at) => at !== 1)];
+    network.crash(victim);
+    const ms = network.runUntil(() => network.allSee(rest, victim, "dead"), 3_000);
+    expect(ms).toBeDefined();
+    expect(eventsOf(rest, "dead").every((event) => event.peer === victim.id)).toBe(true);
+  });
+
+  it.each([3, 5, 20, 64])("without a word is known to all of %i within 10 s", (count) => {
+    const network = joined(count);
+    const victim = network.at(1);
+    const rest = network.hosts.filter((host) => host !== victim);
+    network.crashSilently(victim);
+    const ms = network.runUntil(() => network.allSee(rest, victim, "dead"), 10_000);
+    expect(ms).toBeDefined();
+    expect(eventsOf(rest, "dead").every((event) => event.peer === victim.id)).toBe(true);
+  });
+
+  it("of one of two, without a word, is known to the other at the maximum timeout", () => {
+    const network = joined(2);
+    network.crashSilently(network.at(1));
+    network.run(10_000);
+    expect(network.state(network.at(0), network.at(1))).toBe("suspect");
+    network.run(20_000);
+    expect(network.state(network.at(0), network.at(1))).toBe("dead");
+  });
+});
