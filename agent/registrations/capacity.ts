@@ -1,46 +1,66 @@
 /**
- * Decides whether one more instance, or a larger one, still fits into the agent's document. Room is
- * claimed before a registration is written, so that many at once cannot exceed it together: what
- * has been acknowledged must always be publishable.
+ * Decides whether one more instance, or a larger one, can still be published. The directory's own
+ * rules judge it, with everything else in the agent's document at its largest. Room is claimed
+ * before a registration is written, so that many at once cannot exceed it together: what has been
+ * acknowledged must always be publishable.
  */
 import { GrapevineError } from "../../core/errors.ts";
-import { DOCUMENT_BYTES_MAX, INSTANCES_PER_AGENT_MAX } from "../../core/limits.ts";
+import { INSTANCES_PER_AGENT_MAX } from "../../core/limits.ts";
+import { CERTIFICATE_BYTES_MAX } from "../../core/trust/certificate.ts";
+import type { InstanceEntry } from "../../membership/document.ts";
+import { faultOfOwnContent } from "../../membership/document-codec.ts";
 
-/** Kept free in the document for the certificate, labels and addresses. */
-const DOCUMENT_RESERVED_BYTES = 8 * 1024;
-const ROOM_BYTES = DOCUMENT_BYTES_MAX - DOCUMENT_RESERVED_BYTES;
+/** Instances of this size in all fit into one message beside anything else: no need to try. */
+const SURELY_FITTING_BYTES = 16 * 1024;
+
+const LABEL_VALUE = "x".repeat(255);
+const LABEL_NAMES = Array.from({ length: 32 }, (_, at) => `${at}`.padStart(63, "x"));
+const LARGEST_HEAD = {
+  name: "x".repeat(63),
+  bind: `${"x".repeat(253)}:65535`,
+  link: `${"x".repeat(253)}:65535`,
+  zone: "x".repeat(63),
+  region: "x".repeat(63),
+  labels: Object.fromEntries(LABEL_NAMES.map((name) => [name, LABEL_VALUE])),
+  version: "x".repeat(64),
+  certificate: new Uint8Array(CERTIFICATE_BYTES_MAX),
+};
+
+export interface Occupant {
+  readonly key: string;
+  readonly entry: InstanceEntry;
+  /** Encoded size of the entry. */
+  readonly entryBytes: number;
+}
 
 export class Capacity {
   /** Claims of operations under way; several on one key count with the largest. */
-  readonly #claims = new Map<string, { bytes: number; holders: number }>();
+  readonly #claims = new Map<string, { occupant: Occupant; holders: number }>();
 
-  /** Throws `too_large` if `bytes` for `key` do not fit beside what is held and claimed. */
-  claim(
-    key: string,
-    bytes: number,
-    held: ReadonlyMap<string, { readonly entryBytes: number }>,
-  ): void {
-    const keys = new Set([...held.keys(), ...this.#claims.keys(), key]);
-    if (keys.size > INSTANCES_PER_AGENT_MAX) {
+  /** Throws `too_large` if `wanted` does not fit beside what is held and claimed. */
+  claim(wanted: Occupant, held: ReadonlyMap<string, Occupant>): void {
+    const { key } = wanted;
+    const occupants = new Map(held);
+    occupants.set(key, wanted);
+    for (const [claimed, { occupant }] of this.#claims) {
+      const other = occupants.get(claimed);
+      if (other === undefined || other.entryBytes < occupant.entryBytes) {
+        occupants.set(claimed, occupant);
+      }
+    }
+    if (occupants.size > INSTANCES_PER_AGENT_MAX) {
       throw new GrapevineError(
         "too_large",
         `cannot register ${key}: an agent holds at most ${INSTANCES_PER_AGENT_MAX} instances`,
       );
     }
-    let total = 0;
-    for (const other of keys) {
-      const now = other === key ? bytes : (held.get(other)?.entryBytes ?? 0);
-      total += Math.max(now, this.#claims.get(other)?.bytes ?? 0);
+    const fault = faultOf(wanted, [...occupants.values()]);
+    if (fault !== undefined) {
+      throw new GrapevineError("too_large", `cannot register ${key}: ${fault}`);
     }
-    if (total > ROOM_BYTES) {
-      throw new GrapevineError(
-        "too_large",
-        `cannot register ${key}: the agent's document would exceed ${ROOM_BYTES} bytes; ` +
-          "use fewer or shorter tags, or another agent",
-      );
-    }
-    const claim = this.#claims.get(key) ?? { bytes: 0, holders: 0 };
-    this.#claims.set(key, { bytes: Math.max(bytes, claim.bytes), holders: claim.holders + 1 });
+    const claim = this.#claims.get(key);
+    const largest = occupants.get(key) ?? wanted;
+    this.#claims.set(key, { occupant: largest, holders: (claim?.holders ?? 0) + 1 });
   }
 
   /** Gives one claim back; what was registered counts as held from then on. */
@@ -50,4 +70,11 @@ export class Capacity {
     if (claim.holders > 1) this.#claims.set(key, { ...claim, holders: claim.holders - 1 });
     else this.#claims.delete(key);
   }
+}
+
+function faultOf(wanted: Occupant, all: readonly Occupant[]): string | undefined {
+  let bytes = 0;
+  for (const occupant of all) bytes += occupant.entryBytes;
+  const tried = bytes <= SURELY_FITTING_BYTES ? [wanted] : all;
+  return faultOfOwnContent({ ...LARGEST_HEAD, instances: tried.map(({ entry }) => entry) });
 }

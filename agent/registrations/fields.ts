@@ -72,6 +72,7 @@ export class Fields {
       return this.problem(key, `is ${value.length} characters long; the limit is ${lengthMax}`);
     }
     if (hasControl(value)) return this.problem(key, "must not contain control characters");
+    if (!value.isWellFormed()) return this.problem(key, "is not well-formed Unicode");
     return value;
   }
 

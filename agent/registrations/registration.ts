@@ -60,7 +60,10 @@ export function describeTarget(target: LocalTarget): string {
   return `${host}:${target.port}`;
 }
 
-/** Every place where the instance is found, for people, each once, separated by commas. */
+/**
+ * The places where the instance is found, for people, each once, separated by commas: at most 255
+ * characters, as the directory asks, even for sixteen ports of 127.0.0.1.
+ */
 export function describeAddress(ports: readonly RegisteredPort[]): string {
   return [...new Set(ports.map((port) => describeTarget(port.target)))].join(",");
 }

@@ -102,18 +102,14 @@ export class Registrations {
 
   /**
    * Brings back what is on disk and tells onChange once, also if there is nothing. Rows that cannot
-   * be read are returned, left on disk, and otherwise ignored.
+   * be read or published are returned, left on disk, and otherwise ignored.
    */
   async restore(): Promise<readonly string[]> {
     const unreadable: string[] = [];
     for (const [key, value] of this.#options.store.all()) {
-      const read = readRegistration(value);
-      const id = read.ok ? read.registration.id : undefined;
-      if (!read.ok || id === undefined || keyOf(read.registration, id) !== key) {
-        unreadable.push(key);
-      } else {
-        this.#apply(this.#row(read.registration, id, "api"));
-      }
+      const row = this.#rowFromDisk(key, value);
+      if (row === undefined) unreadable.push(key);
+      else this.#apply(row);
     }
     await this.#publish();
     return unreadable;
@@ -135,7 +131,7 @@ export class Registrations {
       );
     }
     const row = this.#row(registration, id, "api");
-    this.#capacity.claim(row.key, row.entryBytes, this.#rows);
+    this.#capacity.claim(row, this.#rows);
     return await this.#inOrder(row.key, async () => {
       try {
         if (this.#rows.get(row.key)?.origin === "config") {
@@ -262,7 +258,7 @@ export class Registrations {
     const claimed: Row[] = [];
     try {
       for (const row of rows) {
-        this.#capacity.claim(row.key, row.entryBytes, this.#rows);
+        this.#capacity.claim(row, this.#rows);
         claimed.push(row);
       }
     } catch (error) {
@@ -277,6 +273,20 @@ export class Registrations {
         "start the agent with --enable-exec-checks, or declare it in the configuration";
       throw new GrapevineError("forbidden", `exec checks are not accepted here: ${remedy}`);
     }
+  }
+
+  #rowFromDisk(key: string, value: unknown): Row | undefined {
+    const read = readRegistration(value);
+    const id = read.ok ? read.registration.id : undefined;
+    if (!read.ok || id === undefined || keyOf(read.registration, id) !== key) return undefined;
+    const row = this.#row(read.registration, id, "api");
+    try {
+      this.#capacity.claim(row, this.#rows);
+    } catch {
+      return undefined;
+    }
+    this.#capacity.release(key);
+    return row;
   }
 
   #row(registration: Registration, id: string, origin: "api" | "config"): Row {

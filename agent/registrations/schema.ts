@@ -5,7 +5,6 @@
  */
 
 import { isLabel, parseServiceName } from "../../core/names.ts";
-import { WEIGHT_MAX } from "../../core/ring/ring.ts";
 import type { ServiceProtocol } from "../../core/types.ts";
 import { SERVICE_PROTOCOLS } from "../../core/types.ts";
 import { parseHostPort } from "../../transport/addresses.ts";
@@ -20,8 +19,11 @@ const PORTS_PER_INSTANCE_MAX = 16;
 /** Tags of one instance: they travel in the owner's document to every agent. */
 const TAGS_MAX = 32;
 const TAG_KEY = /^[A-Za-z][A-Za-z0-9_./-]{0,62}$/;
-const TAG_VALUE_LENGTH_MAX = 256;
+const TAG_VALUE_LENGTH_MAX = 255;
 const VERSION_LENGTH_MAX = 64;
+/** What the directory accepts. */
+const WEIGHT_MAX = 1_000;
+const ADDRESS_LENGTH_MAX = 255;
 /** Shorter leases would end between two renewals on a busy host. */
 const LEASE_MS_MIN = 1_000;
 const LEASE_MS_MAX = 24 * 3_600_000;
@@ -123,7 +125,7 @@ function readPorts(
     if (unix === undefined) return undefined;
     return [{ servicePort: servicePort ?? HTTP_SERVICE_PORT, target: { unix } }];
   }
-  const text = fields.text("address", 300);
+  const text = fields.text("address", ADDRESS_LENGTH_MAX);
   if (text === undefined) return undefined;
   const target = parseHostPort(text);
   if (target === undefined || target.port === 0) {
@@ -190,7 +192,12 @@ function readTags(fields: Fields): Readonly<Record<string, string>> {
     const at = `tags.${key.slice(0, 64)}`;
     if (!TAG_KEY.test(key)) {
       fields.problem(at, "a tag's name is a letter, then up to 62 letters, digits, _ . / or -");
-    } else if (typeof tag !== "string" || tag.length > TAG_VALUE_LENGTH_MAX || hasControl(tag)) {
+    } else if (
+      typeof tag !== "string" ||
+      tag.length > TAG_VALUE_LENGTH_MAX ||
+      hasControl(tag) ||
+      !tag.isWellFormed()
+    ) {
       fields.problem(at, `must be a text of at most ${TAG_VALUE_LENGTH_MAX} characters`);
     } else {
       tags.push([key, tag]);

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Probe } from "../../../agent/registrations/probe.ts";
 import type { RegistrationsChange } from "../../../agent/registrations/registrations.ts";
@@ -5,6 +6,8 @@ import { Registrations } from "../../../agent/registrations/registrations.ts";
 import { readRegistration } from "../../../agent/registrations/schema.ts";
 import { serviceKey } from "../../../core/names.ts";
 import { SeededRandom } from "../../../core/random.ts";
+import type { InstanceEntry } from "../../../membership/document.ts";
+import { faultOfOwnContent } from "../../../membership/document-codec.ts";
 import { settle, VirtualClock } from "../virtual-clock.ts";
 
 /** A disk whose writes take until `flush`, and that survives the agent. */
@@ -61,6 +64,11 @@ function setUp(disk = new MemoryDisk(), allowExecChecks = false) {
     probe,
   });
   return { clock, disk, changes, events, answers, registrations, runs: () => runs };
+}
+
+function faultOf(instances: readonly InstanceEntry[]): string | undefined {
+  const place = { bind: "", link: "", zone: "", region: "", labels: {}, version: "" };
+  return faultOfOwnContent({ name: "a", ...place, certificate: new Uint8Array(), instances });
 }
 
 const web = serviceKey("default", "web");
@@ -230,21 +238,46 @@ describe("Registrations", () => {
     expect(instance?.checkStatus?.message).toContain("--enable-exec-checks");
   });
 
-  it("refuses more than the agent's document can hold, whatever arrives at once", async () => {
-    const { registrations } = setUp();
+  it("refuses more than the directory can publish, whatever arrives at once", async () => {
+    const { changes, registrations } = setUp();
     const tags = Object.fromEntries(
-      Array.from({ length: 30 }, (_, at) => [`tag${at}`, "x".repeat(250)]),
+      Array.from({ length: 32 }, (_, at) => [`tag${at}`, "x".repeat(255)]),
     );
     const results = await Promise.allSettled(
-      Array.from({ length: 20 }, (_, at) => registrations.register(read({ id: `i${at}`, tags }))),
+      Array.from({ length: 130 }, (_, at) => registrations.register(read({ id: `i${at}`, tags }))),
     );
     const accepted = results.filter((result) => result.status === "fulfilled").length;
-    expect(accepted).toBe(7);
-    expect(registrations.list()).toHaveLength(7);
-    const [refusal] = results.filter((result) => result.status === "rejected");
-    expect(refusal?.reason).toMatchObject({ short: "too_large" });
+    expect(accepted).toBeGreaterThan(20);
+    expect(accepted).toBeLessThan(110);
+    expect(registrations.list()).toHaveLength(accepted);
+    const refusals = results.filter((result) => result.status === "rejected");
+    expect(refusals[0]?.reason).toMatchObject({ short: "too_large" });
+    expect(faultOf(changes.at(-1)?.entries ?? [])).toBeUndefined();
     await registrations.register(read({ id: "i0" }));
-    await registrations.register(read({ id: "i19", tags }));
+    await registrations.register(read({ id: "small" }));
+  });
+
+  it("never acknowledges what the directory would refuse", async () => {
+    const label = fc.stringMatching(/^[a-z][a-z0-9-]{0,61}[a-z0-9]$/);
+    const text = fc.string({ unit: "binary", maxLength: 300 });
+    const port = fc.integer({ min: 1, max: 65_535 });
+    const input = fc.record({
+      name: label,
+      id: label,
+      ports: fc.array(fc.record({ port, servicePort: port }), { minLength: 1, maxLength: 16 }),
+      version: text,
+      weight: fc.integer({ min: 0, max: 2_000 }),
+      tags: fc.dictionary(label, text),
+    });
+    await fc.assert(
+      fc.asyncProperty(input, async (given) => {
+        const result = readRegistration(given);
+        if (!result.ok) return;
+        const { changes, registrations } = setUp();
+        await registrations.register(result.registration);
+        expect(faultOf(changes.at(-1)?.entries ?? [])).toBeUndefined();
+      }),
+    );
   });
 
   it("lets the configuration declare instances that the socket cannot touch", async () => {

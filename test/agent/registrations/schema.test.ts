@@ -183,6 +183,12 @@ describe("names for people", () => {
       ports: [{ port: 1 }, { port: 1, servicePort: 81 }, { port: 2, servicePort: 82 }],
     }).ports;
     expect(describeAddress(ports)).toBe("127.0.0.1:1,127.0.0.1:2");
+    const many = Array.from({ length: 16 }, (_, at) => ({
+      port: 60_000 + at,
+      servicePort: at + 1,
+    }));
+    const shown = describeAddress(read({ name: "w", ports: many }).ports);
+    expect(shown).toHaveLength(255);
     expect(describeAddress(read({ name: "w", address: "[::1]:7" }).ports)).toBe("[::1]:7");
   });
 
