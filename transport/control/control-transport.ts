@@ -406,6 +406,14 @@ function dialFailure(error: unknown, dial: Dial, aborted: boolean): CloseReason 
   if (dial.failure !== undefined) return dial.failure.reason;
   if (aborted) return { kind: "timeout", detail: `no answer within ${DIAL_MS_MAX} ms` };
   const reason = reasonOf(error, "rejected");
+  if (reason.kind === "reset") {
+    return {
+      kind: "reset",
+      detail:
+        "it closed the connection before the handshake: it stops, has too much to do, or is not " +
+        `a Grapevine control port (${reason.detail})`,
+    };
+  }
   if (reason.kind !== "rejected") return reason;
   return {
     kind: "rejected",

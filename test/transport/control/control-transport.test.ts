@@ -365,8 +365,8 @@ describe("whatever speaks on the port", () => {
     await until("both fail", () => a.events.failed.length === 2, 8_000);
     web.close();
     mute.close();
-    expect(a.events.failed[0]?.reason.kind).toBe("rejected");
-    expect(a.events.failed[0]?.reason.detail).toMatch(/not a Grapevine/);
+    expect(a.events.failed[0]?.reason.kind).toBe("reset");
+    expect(a.events.failed[0]?.reason.detail).toMatch(/not a Grapevine control port/);
     expect(a.events.failed[1]?.reason.kind).toBe("timeout");
   }, 10_000);
 });
