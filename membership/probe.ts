@@ -30,6 +30,7 @@ const RELAYS_MAX = 256;
 const RTT_FACTOR = 3;
 
 interface Indirect {
+  readonly seq: number;
   readonly deadline: Millis;
   readonly helpers: Set<NodeId>;
   nacks: number;
@@ -82,7 +83,9 @@ export interface ProbeParts {
 export class Prober {
   readonly #parts: ProbeParts;
   #subjects = new Map<number, Subject>();
+  /** Subjects by the number of their last ping, and of their indirect probe under way. */
   readonly #bySeq = new Map<number, Subject>();
+  readonly #indirectBySeq = new Map<number, Subject>();
   readonly #relays = new Map<number, Relay>();
   #seq = 0;
   #dueAt: Millis;
@@ -102,7 +105,9 @@ export class Prober {
       kept.set(slot, known?.id === id ? known : newSubject(slot, id, now));
     }
     for (const subject of this.#subjects.values()) {
-      if (kept.get(subject.slot) !== subject) this.#bySeq.delete(subject.seq);
+      if (kept.get(subject.slot) === subject) continue;
+      this.#bySeq.delete(subject.seq);
+      this.#endIndirect(subject);
     }
     this.#subjects = kept;
   }
@@ -115,8 +120,8 @@ export class Prober {
     subject.unanswered = 0;
     subject.history = 0;
     subject.rounds = 0;
-    subject.indirect = undefined;
     subject.hasIndirectFailed = false;
+    this.#endIndirect(subject);
   }
 
   nextDeadline(): Millis {
@@ -133,7 +138,7 @@ export class Prober {
   onStall(now: Millis): void {
     for (const subject of this.#subjects.values()) {
       subject.timeoutAt = undefined;
-      subject.indirect = undefined;
+      this.#endIndirect(subject);
     }
     this.#relays.clear();
     this.#answered = 0;
@@ -201,12 +206,12 @@ export class Prober {
   }
 
   onAnswer(from: NodeId, seq: number, isAck: boolean, now: Millis, out: MembershipOutput): void {
-    const subject = this.#bySeq.get(seq);
+    const subject = this.#indirectBySeq.get(seq);
     const indirect = subject?.indirect;
     if (subject === undefined || indirect === undefined) return;
     if (!indirect.helpers.delete(from)) return;
     if (isAck) {
-      subject.indirect = undefined;
+      this.#endIndirect(subject);
       subject.hasIndirectFailed = false;
       subject.misses = 0;
       subject.unanswered = 0;
@@ -227,7 +232,6 @@ export class Prober {
     for (const subject of this.#subjects.values()) {
       if (subject.timeoutAt !== undefined) continue;
       this.#bySeq.delete(subject.seq);
-      if (subject.indirect !== undefined) subject.indirect = undefined;
       subject.seq = this.#nextSeq();
       this.#bySeq.set(subject.seq, subject);
       subject.sentAt = now;
@@ -267,7 +271,13 @@ export class Prober {
       subject.misses += 1;
     }
     this.#accuseIfDue(subject, now, out);
-    this.#askHelpers(subject, now, out);
+    if (subject.indirect === undefined) this.#askHelpers(subject, now, out);
+  }
+
+  #endIndirect(subject: Subject): void {
+    if (subject.indirect === undefined) return;
+    this.#indirectBySeq.delete(subject.indirect.seq);
+    subject.indirect = undefined;
   }
 
   #askHelpers(subject: Subject, now: Millis, out: MembershipOutput): void {
@@ -278,20 +288,23 @@ export class Prober {
       random,
       (peer) => peer.id !== subject.id && peer.heardAt >= heardSince,
     );
+    const seq = this.#nextSeq();
     const indirect: Indirect = {
+      seq,
       deadline: (now + config.probeTimeoutMs * (1 + awareness.factor)) as Millis,
       helpers: new Set(helpers.map((helper) => helper.id)),
       nacks: 0,
       asked: helpers.length,
     };
     subject.indirect = indirect;
+    this.#indirectBySeq.set(seq, subject);
     if (helpers.length === 0) {
       this.#onIndirectFailed(subject, indirect, now, out);
       return;
     }
     for (const helper of helpers) {
-      const { seq, id } = subject;
-      this.#parts.send(helper.id, { kind: "ping_req", seq, target: id, records: [] }, out);
+      const packet = { kind: "ping_req", seq, target: subject.id, records: [] } as const;
+      this.#parts.send(helper.id, packet, out);
     }
   }
 
@@ -301,7 +314,7 @@ export class Prober {
     now: Millis,
     out: MembershipOutput,
   ): void {
-    subject.indirect = undefined;
+    this.#endIndirect(subject);
     subject.hasIndirectFailed = true;
     const isExplained = indirect.asked > 0 && indirect.nacks === indirect.asked;
     if (!isExplained) this.#unexplained += 1;

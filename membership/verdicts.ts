@@ -52,8 +52,8 @@ export class Verdicts {
   }
 
   isIsolated(now: Millis): boolean {
-    const { peers, config, awareness } = this.#parts;
-    const silenceMs = config.probeIntervalMs * ISOLATION_INTERVALS * awareness.factor;
+    const { peers, config } = this.#parts;
+    const silenceMs = config.probeIntervalMs * ISOLATION_INTERVALS;
     return peers.lastHeardAt === undefined || now - peers.lastHeardAt > silenceMs;
   }
 
