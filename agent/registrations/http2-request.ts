@@ -39,6 +39,8 @@ export function requestHttp2(
     };
     const fail = (error: unknown) => finish(() => reject(error));
     const onAbort = () => fail(signal.reason);
+    // The session would report it too, but as the end of the stream.
+    socket.prependListener("error", fail);
     signal.addEventListener("abort", onAbort, { once: true });
     session.on("error", fail);
     session.on("close", () => fail(new Error("connection closed before the answer")));
