@@ -39,10 +39,9 @@ export function destinationOf(
   if (!isMeshHost(place.host)) return { kind: "outside", host: place.host, port };
   const target = parseMeshHost(place.host);
   if (target === undefined) {
-    return {
-      code: "unknown_service",
-      message: `${place.host} cannot name a service; names are NAME.mesh, NAME.NAMESPACE.mesh or INSTANCE.NAME.NAMESPACE.mesh`,
-    };
+    const forms = "NAME.mesh, NAME.NAMESPACE.mesh or INSTANCE.NAME.NAMESPACE.mesh";
+    const message = `${place.host} cannot name a service; names are ${forms}`;
+    return { code: "unknown_service", message };
   }
   return { kind: "mesh", service: target.service, instance: target.instance, port };
 }

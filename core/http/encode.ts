@@ -9,8 +9,6 @@ import { fieldValue, isTarget, isToken } from "./syntax.ts";
 /** Everything a head may hold; also says that the text is Latin-1. */
 const SAFE = /^[\t\r\n\x20-\x7e\x80-\xff]*$/;
 
-export const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
-
 /** True if the text is lines in CR LF, exactly as many as were written. */
 function hasLines(text: string, lines: number): boolean {
   if (!SAFE.test(text)) return false;
@@ -72,7 +70,8 @@ export function encodeRequestHead(head: RequestHead): string | undefined {
  */
 export function encodeResponseHead(head: ResponseHead, added: RawHeaders): string | undefined {
   if (!hasTokenNames(head.headers)) return undefined;
-  const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldLines(head.headers)}${fieldLines(added)}\r\n`;
+  const fields = `${fieldLines(head.headers)}${fieldLines(added)}`;
+  const text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${fields}\r\n`;
   return hasLines(text, 2 + (head.headers.length + added.length) / 2) ? text : undefined;
 }
 

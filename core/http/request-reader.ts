@@ -215,7 +215,7 @@ function readUpgrade(
   return upgrade;
 }
 
-/** HTTP/1.0 clients cannot wait for a 100 (RFC 9110 §10.1.1); without a body nothing is to wait. */
+/** HTTP/1.0 clients cannot wait for a 100 (RFC 9110 §10.1.1); without a body nobody needs to. */
 function readExpect(
   section: FieldSection,
   version: HttpVersion,

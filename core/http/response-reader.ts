@@ -136,7 +136,7 @@ export class ResponseReader {
 }
 
 /** Reads a whole head as the section reader gives it; `method` is the request's. */
-export function parseResponse(text: string, method: string): ParsedResponse | HttpFault {
+function parseResponse(text: string, method: string): ParsedResponse | HttpFault {
   const lineEnd = text.indexOf("\r\n");
   const line = text.slice(0, lineEnd);
   const isOld = line.startsWith("HTTP/1.0 ");

@@ -30,7 +30,7 @@ const AFTER_CR_BEFORE_FIRST_LINE = 5;
 /** Clients of old end a body with a CR LF too many (RFC 9112 §2.2); a few are forgiven. */
 const EMPTY_LINES_MAX = 4;
 
-export type SectionKind = "request" | "response" | "trailers";
+type SectionKind = "request" | "response" | "trailers";
 
 /** `feed` gives the offset after the section, or one of these. */
 export const SECTION_UNFINISHED = -1;

@@ -35,6 +35,7 @@ import { Tunnel } from "./tunnel.ts";
 type Phase = "http" | "sniffing" | "connecting" | "tunnel" | "lingering";
 type Waiting = "nothing" | "request" | "head" | "unread body" | "answer" | "goodbye";
 
+const ESTABLISHED = "HTTP/1.1 200 Connection Established\r\n";
 const TLS_HANDSHAKE = 0x16;
 const LINGER_MS = 2_000;
 const LINGER_MS_MAX = 60_000;
@@ -239,7 +240,7 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
       this.#connected = { destination, authority };
       this.#answer = undefined;
       this.#phase = "sniffing";
-      this.#outlet.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+      this.#outlet.write(`${ESTABLISHED}\r\n`);
       this.#wait("request", this.#context.limits.idleTimeoutMs);
       return;
     }
@@ -247,10 +248,7 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
     const tunnel = new Tunnel(this.#socket, this.#outlet, {
       onUp: () => {
         this.#answer = undefined;
-        const id = answer.requestId;
-        this.#outlet.write(
-          `HTTP/1.1 200 Connection Established\r\n${id === undefined ? "" : `grapevine-request-id: ${id}\r\n`}\r\n`,
-        );
+        this.#outlet.write(`${ESTABLISHED}grapevine-request-id: ${answer.requestId ?? ""}\r\n\r\n`);
         this.#enterTunnel(tunnel);
       },
       onRefused: (error) => {
@@ -347,7 +345,7 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
     return this.#reader.isAtEnd && this.#answer !== undefined;
   }
 
-  /** The first byte inside a CONNECT: TLS is passed on as it is, HTTP is read here. False: passed. */
+  /** The first byte inside a CONNECT. True: HTTP, read here. False: TLS, passed on as it is. */
   #sniff(chunk: Uint8Array): boolean {
     const connected = this.#connected;
     if (connected?.destination.kind !== "mesh") return true;
@@ -392,7 +390,7 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
     this.#linger();
   }
 
-  /** Ends our side and throws away what still comes, so that the last answer is not lost to a reset. */
+  /** Ends our side and throws away what still comes: unread bytes would make the end a reset. */
   #linger(): void {
     if (this.#phase === "lingering") return;
     this.#answer?.cancel();

@@ -36,8 +36,7 @@ export interface ListenerLimits extends ConnectionLimits {
   readonly connectionsMax: number;
 }
 
-/** headTimeoutMs 10,000; idleTimeoutMs 75,000; halfCloseGraceMs 1,000; connectionsMax 10,000. */
-export const LISTENER_LIMITS: ListenerLimits = {
+const LISTENER_LIMITS: ListenerLimits = {
   headTimeoutMs: 10_000,
   idleTimeoutMs: 75_000,
   halfCloseGraceMs: 1_000,
@@ -51,6 +50,7 @@ interface CommonOptions {
   readonly front: Front;
   /** For records: "proxy", "forward:127.0.0.1:9000". */
   readonly name: string;
+  /** headTimeoutMs 10,000; idleTimeoutMs 75,000; halfCloseGraceMs 1,000; connectionsMax 10,000. */
   readonly limits?: Partial<ListenerLimits>;
   readonly report: (event: ListenerEvent) => void;
 }

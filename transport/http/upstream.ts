@@ -24,9 +24,9 @@ export interface UpstreamOptions {
   readonly connectTimeoutMs?: number;
   /** Silence before the answer's head. Default RESPONSE_HEAD_IDLE_MS. */
   readonly responseHeadIdleMs?: number;
-  /** Idle time after which a connection is not used again where the server says nothing. Default 4,000. */
+  /** Idle time after which a connection is not used again. Default 4,000. */
   readonly idleMs?: number;
-  /** The same where the server's Keep-Alive allows more. Default 60,000. */
+  /** The most where the server's Keep-Alive grants it. Default 60,000. */
   readonly idleMsMax?: number;
   /** Idle connections kept for one target. Default 128. */
   readonly idlePerTargetMax?: number;
@@ -54,7 +54,7 @@ export interface Upstreams {
   close(): void;
 }
 
-/** A tunnel whose server has ended its side, and whose client says nothing, is closed after this. */
+/** A tunnel whose server has ended its side and whose client is silent is closed after this. */
 const HALF_OPEN_IDLE_MS = 60_000;
 const SWEEP_MS_MAX = 1_000;
 const SWEEP_MS_MIN = 10;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ServiceKey } from "../../../core/types.ts";
 import { eventually, RawClient, Rig } from "./rig.ts";
 
 const GET = (path: string, extra = "") => `GET ${path} HTTP/1.1\r\nHost: web.mesh\r\n${extra}\r\n`;
@@ -213,15 +214,17 @@ describe("requests through a proxy listener", () => {
 
 describe("connections that end early", () => {
   it("cancels the request when the client aborts", async () => {
+    let asked = false;
     let aborted = false;
     await rig.serve("web", (_request, response) => {
+      asked = true;
       response.on("close", () => {
         aborted = true;
       });
     });
     const { port } = await rig.listen();
     const client = new RawClient(port).send(GET("/"));
-    await eventually(() => rig.seen.length === 1);
+    await eventually(() => asked);
     client.socket.resetAndDestroy();
     await eventually(() => rig.canceled.length === 1 && aborted);
     expect(rig.canceled[0]?.short).toBe("canceled");
@@ -264,6 +267,41 @@ describe("connections that end early", () => {
     expect(text).toMatch(/3\r\nabc\r\n$/);
   });
 
+  it("resets an HTTP/1.0 client whose answer breaks off, as a regular end would lie", async () => {
+    await rig.serveRaw("web", (socket) => {
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+        setTimeout(() => socket.destroy(), 30);
+      });
+    });
+    const { port } = await rig.listen();
+    const client = new RawClient(port).send("GET / HTTP/1.0\r\nHost: web.mesh\r\n\r\n");
+    await client.until(({ isClosed }) => isClosed);
+    expect(client.error?.code).toBe("ECONNRESET");
+  });
+
+  it("gives an answer that comes before the end of a large upload, then closes", async () => {
+    await rig.serve("web", (_request, response) => response.writeHead(413).end("too much"));
+    const { port } = await rig.listen();
+    const client = new RawClient(port).send(
+      `POST / HTTP/1.1\r\nHost: web.mesh\r\nContent-Length: 9000000\r\n\r\n${"x".repeat(600_000)}`,
+    );
+    expect(await client.untilEnd()).toMatch(/413 Payload Too Large[\s\S]*too much/);
+  });
+
+  it("cancels what is running when the rest of the request is not HTTP", async () => {
+    await rig.serve("web", (request) => request.resume());
+    const { port } = await rig.listen();
+    const client = new RawClient(port).send(
+      "POST / HTTP/1.1\r\nHost: web.mesh\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+    );
+    await eventually(() => rig.seen.length === 1);
+    client.send("nonsense\r\n");
+    expect(await client.untilEnd()).toMatch(/^HTTP\/1.1 400 [\s\S]*a chunk size that is not/);
+    expect(rig.canceled).toHaveLength(1);
+    expect(rig.canceled[0]?.short).toBe("bad_request");
+  });
+
   it("reads away a small body that nobody wanted, and keeps the connection", async () => {
     const { port } = await rig.listen();
     await rig.serve("web", echoPath);
@@ -274,6 +312,30 @@ describe("connections that end early", () => {
     client.send(`defghi${GET("/next")}`);
     await client.untilText("you asked GET /next");
     client.socket.destroy();
+  });
+});
+
+describe("a listener of one service", () => {
+  it("sends everything there, whatever the Host says or does not say", async () => {
+    await rig.serve("web", (request, response) => response.end(`host=${request.headers.host}`));
+    const mode = { kind: "service", service: "default/web" as ServiceKey, port: 8080 } as const;
+    const { port } = await rig.listen({ mode, name: "forward" });
+    const old = await new RawClient(port).send("GET / HTTP/1.0\r\n\r\n").untilEnd();
+    expect(old).toMatch(/host=$/);
+    const text = await new RawClient(port)
+      .send("GET / HTTP/1.1\r\nHost: localhost:9000\r\nConnection: close\r\n\r\n")
+      .untilEnd();
+    expect(text).toMatch(/host=localhost:9000$/);
+    expect(rig.seen[1]).toMatchObject({ listener: "forward", destination: { port: 8080 } });
+    const refused = await new RawClient(port)
+      .send("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n")
+      .untilEnd();
+    expect(refused).toMatch(/^HTTP\/1.1 501 /);
+  });
+
+  it("says when its port is taken", async () => {
+    const { port } = await rig.listen();
+    await expect(rig.listen({ port })).rejects.toMatchObject({ short: "address_in_use" });
   });
 });
 
@@ -297,19 +359,19 @@ describe("bounds in time and number", () => {
   });
 
   it("drains: idle connections close, an answer in flight is finished with Connection: close", async () => {
-    let finish = () => {};
+    let finish: (() => void) | undefined;
     await rig.serve("web", (_request, response) => {
       finish = () => response.end("done");
     });
     const listener = await rig.listen();
     const idle = new RawClient(listener.port);
     const busy = new RawClient(listener.port).send(GET("/"));
-    await eventually(() => rig.seen.length === 1 && listener.connections() === 2);
+    await eventually(() => finish !== undefined && listener.connections() === 2);
     const drained = listener.drain();
     idle.socket.on("end", () => idle.socket.end());
     busy.socket.on("end", () => busy.socket.end());
     await idle.untilEnd();
-    finish();
+    finish?.();
     expect(await busy.untilEnd()).toMatch(/Connection: close[\s\S]*done$/);
     await drained;
     expect(listener.connections()).toBe(0);

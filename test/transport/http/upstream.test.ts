@@ -134,6 +134,21 @@ describe("connections to a target", () => {
     expect((await ask("web")).body).toBe("ok");
   });
 
+  it("send a POST again, once, if the used connection was reset before anything was written", async () => {
+    const peers: net.Socket[] = [];
+    await rig.serveRaw("web", (socket) => {
+      peers.push(socket);
+      scripted(OK)(socket);
+    });
+    await ask("web");
+    // The reset reaches this process's kernel at once, but its event loop only after the write.
+    peers[0]?.resetAndDestroy();
+    const heard = await ask("web", { method: "POST" });
+    expect(heard.error).toBeUndefined();
+    expect(heard.body).toBe("ok");
+    expect(peers).toHaveLength(2);
+  });
+
   it("say that a POST may have run when a used connection breaks before the answer", async () => {
     await rig.serveRaw(
       "web",
