@@ -1,4 +1,6 @@
-/** The real clock behind the Clock seam: the process's monotonic clock, wall time and its timers. */
+/**
+ * The real clock behind the Clock seam: the process's monotonic clock, wall time and its timers.
+ */
 import type { Clock, Timer } from "../core/seams.ts";
 import type { Millis, WallMillis } from "../core/types.ts";
 

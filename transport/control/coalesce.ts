@@ -1,7 +1,8 @@
 /**
- * Fewer system calls for libp2p: as it comes, every Noise frame is two socket writes (length, then
- * ciphertext) and every received yamux frame is answered by one more. Here the chunks of one turn
- * of the microtask queue leave as one write: ten sends in a tick are three writes instead of eighty.
+ * Fewer system calls for libp2p: as it comes, every Noise frame is two socket writes (length,
+ * then ciphertext) and every received yamux frame is answered by one more. Here the chunks of one
+ * turn of the microtask queue leave as one write: ten sends in a tick are three writes instead of
+ * eighty.
  */
 import type { AbortOptions, MessageStream } from "@libp2p/interface";
 

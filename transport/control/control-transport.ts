@@ -11,7 +11,13 @@ import { GrapevineError } from "../../core/errors.ts";
 import { CONTROL_DIALS_MAX, CONTROL_PACKET_BYTES_MAX } from "../../core/limits.ts";
 import type { CloseReason, ControlListener, ControlTransport } from "../../core/seams.ts";
 import type { NodeId } from "../../core/types.ts";
-import { formatHostPort, fromMultiaddrText, parseHostPort, reachableHost } from "../addresses.ts";
+import {
+  formatHostPort,
+  fromMultiaddrText,
+  isLoopback,
+  parseHostPort,
+  reachableHost,
+} from "../addresses.ts";
 import { noiseCrypto } from "../crypto/noise-crypto.ts";
 import type { NodeIdentity } from "../identity/node-identity.ts";
 import { type ChannelListener, ControlChannel } from "./channel.ts";
@@ -132,6 +138,13 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
     if (bind === undefined) throw notAnAddress("--bind", this.#options.bind);
     const advertise = parseHostPort(this.#options.advertise ?? this.#options.bind);
     if (advertise === undefined) throw notAnAddress("--advertise", this.#options.advertise ?? "");
+    if (identity.dev && !(isLoopback(bind.host) && isLoopback(advertise.host))) {
+      throw new GrapevineError(
+        "config_invalid",
+        `--dev refuses ${formatHostPort(bind.host, bind.port)}: everybody knows the development ` +
+          `authority's key, so the address must be loopback. Use --identity for other addresses`,
+      );
+    }
     const node = await createControlNode({
       privateKey: identity.privateKey,
       bind: { host: await resolved(bind.host), port: bind.port },
@@ -216,11 +229,7 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
 
   recheck(): void {
     this.#events.during(() => {
-      for (const channel of this.#peers.all()) {
-        const verdict = this.#options.check(channel.peer, channel.certificate);
-        if (verdict.ok) channel.expiresWallMs = verdict.expiresWallMs;
-        else void channel.close(`certificate refused: ${verdict.reason}`);
-      }
+      for (const channel of this.#peers.all()) this.#judgeAgain(channel);
     });
   }
 
@@ -278,6 +287,10 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
       this.#tell((listener) => listener.onDialFailed(address, expect, reason));
     if (target === undefined || target.port === 0) {
       fail({ kind: "unreachable", detail: `"${address}" is not HOST:PORT` });
+      return;
+    }
+    if (this.#options.identity.dev && !isLoopback(target.host)) {
+      fail({ kind: "unreachable", detail: `--dev refuses ${address}: it is not loopback` });
       return;
     }
     if (this.#dials.size >= CONTROL_DIALS_MAX) {
@@ -374,7 +387,7 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
         const { peer } = channel;
         const count = channel.takeDropped();
         if (count > 0) this.#options.report({ kind: "packets_dropped", peer, count });
-        if (channel.expiresWallMs <= now) void channel.close("certificate expired");
+        if (channel.expiresWallMs <= now) this.#judgeAgain(channel);
       }
       this.#repairGossip();
       this.#closeUnused(now);
@@ -383,6 +396,13 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
     if (unreported > 0) this.#options.report({ kind: "handshakes_failed", count: unreported });
     this.#failuresCounted = 0;
     this.#failuresReported = 0;
+  }
+
+  /** The check has the last word on an expired certificate: it knows how far clocks may differ. */
+  #judgeAgain(channel: ControlChannel): void {
+    const verdict = this.#options.check(channel.peer, channel.certificate);
+    if (verdict.ok) channel.expiresWallMs = verdict.expiresWallMs;
+    else void channel.close(`certificate refused: ${verdict.reason}`);
   }
 
   #repairGossip(): void {

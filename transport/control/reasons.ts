@@ -1,4 +1,6 @@
-/** Why a dial, a handshake or a connection failed: from the errors of sockets and libp2p to words. */
+/**
+ * Why a dial, a handshake or a connection failed: from the errors of sockets and libp2p to words.
+ */
 import type { CloseReason } from "../../core/seams.ts";
 
 const KINDS: Readonly<Record<string, CloseReason["kind"]>> = {

@@ -1,10 +1,11 @@
 /**
- * Noise for the control plane, as a libp2p connection encrypter: the node certificate rides in the
- * handshake's extension and the trust domain in its prologue. In Noise's XX pattern the responder
- * sees the dialer's certificate last, when the dialer already believes to be connected; therefore
- * both sides follow the handshake with a verdict (u16 length | 0 accepted, 1 refused | reason in
- * UTF-8) and neither goes on before it has read the other's. So a refusal is known, with its reason,
- * on both sides, and nothing above ever sees a connection that was not accepted by both.
+ * Noise for the control plane, as a libp2p connection encrypter: the node certificate rides in
+ * the handshake's extension and the trust domain in its prologue. In Noise's XX pattern the
+ * responder sees the dialer's certificate last, when the dialer already believes to be connected;
+ * therefore both sides follow the handshake with a verdict (u16 length | 0 accepted, 1 refused |
+ * reason in UTF-8) and neither goes on before it has read the other's. So a refusal is known,
+ * with its reason, on both sides, and nothing above ever sees a connection that was not accepted
+ * by both.
  */
 import type {
   ConnectionEncrypter,

@@ -28,8 +28,8 @@ import { openKey, sealKey } from "./sealed-key.ts";
 import { KeySigner, newSeed } from "./signing.ts";
 
 export const AUTHORITY_FILE = "authority.json";
-export const ISSUED_FILE = "issued.jsonl";
-export const CERTIFICATE_TTL_MS = 90 * 86_400_000;
+const ISSUED_FILE = "issued.jsonl";
+const CERTIFICATE_TTL_MS = 90 * 86_400_000;
 /** Longer than any machine: keeps a typing error from making a certificate for ever. */
 const CERTIFICATE_TTL_MS_MAX = 10 * 366 * 86_400_000;
 const REMEDY = 'make an authority with "grapevine ca init DIR --trust-domain NAME"';

@@ -72,7 +72,7 @@ export function loadIdentity(path: string): LoadedIdentity {
 const DEVELOPMENT_TRUST_DOMAIN = "dev.grapevine";
 const DEVELOPMENT_FILE = "dev-identity.json";
 const DEVELOPMENT_TTL_MS = 365 * 86_400_000;
-export const DEVELOPMENT_WARNING =
+const DEVELOPMENT_WARNING =
   "--dev: this agent trusts the development authority, whose key everybody knows. Anyone who " +
   "reaches its ports can join. Use it on one machine only";
 
@@ -86,7 +86,9 @@ export interface DevelopmentOptions {
   readonly cluster?: string;
 }
 
-/** The key from the data directory (made there on the first start), certified anew for this start. */
+/**
+ * The key from the data directory (made there on the first start), certified anew for this start.
+ */
 export function developmentIdentity(options: DevelopmentOptions): LoadedIdentity {
   const { dataDir, name, zone = "", region = "", cluster } = options;
   const authority = developmentAuthority();

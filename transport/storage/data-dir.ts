@@ -1,4 +1,6 @@
-/** An agent's data directory: made for its owner alone, writable, and used by one agent at a time. */
+/**
+ * An agent's data directory: made for its owner alone, writable, and used by one agent at a time.
+ */
 import { accessSync, chmodSync, constants, mkdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { GrapevineError } from "../../core/errors.ts";

@@ -1,9 +1,9 @@
 /**
  * A lock that one process holds on a name in the file system, and that the operating system takes
  * back when the process ends, however it ends: an exclusive SQLite transaction on a file made for
- * it (byte-range locks underneath, and SQLite's own table between threads of one process). Who holds
- * it stands in a second file, for error messages only; the first must not be opened by other code,
- * since closing any handle on it would drop the lock.
+ * it (byte-range locks underneath, and SQLite's own table between threads of one process). Who
+ * holds it stands in a second file, for error messages only; the first must not be opened by
+ * other code, since closing any handle on it would drop the lock.
  */
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";

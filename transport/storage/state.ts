@@ -1,8 +1,8 @@
 /**
- * What an agent keeps over restarts, in its data directory. Registrations, forwards, the epoch and
- * the name are on disk when a call returns, since somebody was told so. Peers and documents are only
- * a quicker start: they are gathered and written once a second in one transaction, and lost by a
- * crash within that second.
+ * What an agent keeps over restarts, in its data directory. Registrations, forwards, the epoch
+ * and the name are on disk when a call returns, since somebody was told so. Peers and documents
+ * are only a quicker start: they are gathered and written once a second in one transaction, and
+ * lost by a crash within that second.
  */
 import { join, resolve } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -48,7 +48,9 @@ export interface AgentState {
   /** The name that this agent had last; undefined on the first start. */
   nodeName(): string | undefined;
   setNodeName(name: string): void;
-  /** An epoch above every earlier one and not below the wall clock (ms), on disk when it returns. */
+  /**
+   * An epoch above every earlier one and not below the wall clock (ms), on disk when it returns.
+   */
   nextEpoch(wallMs: number): number;
   registrations(): StoredRegistration[];
   registration(key: RegistrationKey): unknown;
