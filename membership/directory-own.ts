@@ -1,7 +1,6 @@
 /**
  * What this node says of itself: decides when its own statements are signed and published, and
- * with which (epoch, seq). A change after quiet time goes out at once, further ones once a second;
- * document and vitals are paced separately. A statement of its own that it does not know, from a
+ * with which (epoch, seq). Document and vitals are paced separately, see publish-pace.ts. A statement of its own that it does not know, from a
  * former life or a clone, is outrun: the next one stands above it.
  */
 import { assert } from "../core/assert.ts";
@@ -19,6 +18,7 @@ import {
   VITALS_PART,
 } from "./document-codec.ts";
 import { instanceKey, type OwnContent, SEQ_MAX } from "./document-fields.ts";
+import { PublishPace } from "./publish-pace.ts";
 
 export interface OwnConfig {
   readonly self: NodeId;
@@ -53,14 +53,16 @@ export class OwnStatements {
   #shards: readonly Shard[] = [];
   #documentDueAt: Millis | undefined;
   #vitalsDueAt: Millis | undefined;
-  #documentFreeAt: Millis | undefined;
-  #vitalsFreeAt: Millis | undefined;
+  readonly #documentPace: PublishPace;
+  readonly #vitalsPace: PublishPace;
 
   constructor(config: OwnConfig, random: Random, signer: Signer) {
     this.#config = config;
     this.#random = random;
     this.#signer = signer;
     this.#epoch = config.epoch;
+    this.#documentPace = new PublishPace(config.publishIntervalMs);
+    this.#vitalsPace = new PublishPace(config.publishIntervalMs);
   }
 
   /** True if it differs from what was set before; then it is due. */
@@ -71,7 +73,7 @@ export class OwnStatements {
     if (this.#content !== undefined && isEqual(bytes, this.#contentBytes)) return false;
     this.#content = content;
     this.#contentBytes = bytes;
-    this.#documentDueAt = later(now, this.#documentFreeAt);
+    this.#documentDueAt = this.#documentPace.nextAfter(now);
     return true;
   }
 
@@ -82,7 +84,7 @@ export class OwnStatements {
       return false;
     }
     this.#failing = next;
-    if (this.#content !== undefined) this.#vitalsDueAt = later(now, this.#vitalsFreeAt);
+    if (this.#content !== undefined) this.#vitalsDueAt = this.#vitalsPace.nextAfter(now);
     return true;
   }
 
@@ -111,7 +113,7 @@ export class OwnStatements {
     this.#seq = order.seq >= SEQ_MAX ? 0 : order.seq;
     this.#shards = [];
     if (this.#content === undefined) return;
-    const due = later(notBefore, this.#documentFreeAt);
+    const due = this.#documentPace.nextAfter(notBefore);
     if (this.#documentDueAt === undefined || due < this.#documentDueAt) this.#documentDueAt = due;
   }
 
@@ -135,7 +137,7 @@ export class OwnStatements {
   }
 
   #issueDocument(content: OwnContent, now: Millis, wall: WallMillis): Uint8Array[] {
-    const { leaseMs, publishIntervalMs } = this.#config;
+    const { leaseMs } = this.#config;
     this.#notAfter = Math.max(0, Math.floor(wall + leaseMs));
     const messages: Uint8Array[] = [];
     const divided = divideInstances(content);
@@ -146,7 +148,7 @@ export class OwnStatements {
     const head = { ...content, instances: divided === undefined ? content.instances : [] };
     const seqs = this.#shards.map((shard) => shard.seq);
     messages.push(this.#sign(HEAD_PART, head, seqs));
-    this.#documentFreeAt = (now + publishIntervalMs) as Millis;
+    this.#documentPace.onPublish(now);
     this.#documentDueAt = this.#refreshAt(now);
     // Every part says how its instances are, unless it was left as it stood.
     if (divided === undefined) this.#vitalsDueAt = undefined;
@@ -179,7 +181,7 @@ export class OwnStatements {
 
   #issueVitals(content: OwnContent, now: Millis): Uint8Array[] {
     this.#vitalsDueAt = undefined;
-    this.#vitalsFreeAt = (now + this.#config.publishIntervalMs) as Millis;
+    this.#vitalsPace.onPublish(now);
     const divided = divideInstances(content);
     assert(divided !== "too_large", "setContent has refused what does not fit");
     // Content that waits for its turn would be divided otherwise; it will carry the health itself.
@@ -209,10 +211,6 @@ export class OwnStatements {
 
 function failingOf(instances: readonly InstanceEntry[], failing: ReadonlySet<string>): string[] {
   return instances.map(instanceKey).filter((key) => failing.has(key));
-}
-
-function later(one: Millis, other: Millis | undefined): Millis {
-  return other !== undefined && other > one ? other : one;
 }
 
 function isEqual(one: Uint8Array, other: Uint8Array): boolean {

@@ -9,8 +9,13 @@ import { type MemberRow, table, View } from "./view.ts";
 
 const RATE_PER_SECOND = 100;
 const PHASE_MS = 5_000;
-const SETTLE_MS = 300;
+const POLL_MS = 20;
+const SERVICES = 2;
 const DRAW_INTERVAL_MS = 250;
+
+interface ServiceRow {
+  readonly instances: readonly unknown[];
+}
 
 const processes = new Processes();
 const outcomes: Outcome[] = [];
@@ -37,6 +42,16 @@ async function host(agent: Agent, withShop: boolean): Promise<readonly Service[]
   return Promise.all([orders, ...shop]);
 }
 
+/** Waits until the agent knows of so many instances of each service. */
+async function known(agent: Agent, instances: number): Promise<void> {
+  for (;;) {
+    const services = (await local(agent, "GET", "/v1/services")) as readonly ServiceRow[];
+    const enough = services.filter((service) => service.instances.length >= instances);
+    if (enough.length === SERVICES) return;
+    await sleep(POLL_MS);
+  }
+}
+
 function watch(agent: Agent): () => void {
   const view = new View();
   let members: readonly MemberRow[] = [];
@@ -61,7 +76,7 @@ async function run(): Promise<number> {
   const [b, c, d] = await Promise.all(["b", "c", "d"].map((name) => processes.agent(name, a)));
   if (b === undefined || c === undefined || d === undefined) throw new Error("no agents");
   const [onB] = await Promise.all([host(b, true), host(c, true), host(d, true)]);
-  await sleep(2 * SETTLE_MS);
+  await known(a, 3);
   const unwatch = watch(a);
   begin("calm");
   processes.client(a, "http://shop.mesh/checkout", RATE_PER_SECOND, (line) =>
