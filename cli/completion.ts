@@ -3,6 +3,7 @@
  * `__complete`, which reads the same declarations as parsing does and asks the running agent for
  * live names. A line of its answer is one candidate; the line ":file" asks for file names.
  */
+import { DEFAULT_NAMESPACE } from "../core/names.ts";
 import { AgentClient, findSocket } from "./client.ts";
 import { type Command, type Completion, type Flag, flagsOf } from "./command.ts";
 import { loadCommands } from "./registry.ts";
@@ -89,7 +90,7 @@ interface Named {
 }
 
 function nameOf({ namespace, name }: Named): string {
-  return namespace === "default" ? name : `${namespace}/${name}`;
+  return namespace === DEFAULT_NAMESPACE ? name : `${namespace}/${name}`;
 }
 
 function flagOf(flags: readonly Flag[], word: string): Flag | undefined {

@@ -1,5 +1,5 @@
 /** Service names on the command line, and their paths in the local API. */
-import { parseServiceName, type ServiceName } from "../core/names.ts";
+import { DEFAULT_NAMESPACE, parseServiceName, type ServiceName } from "../core/names.ts";
 import { usageError } from "./command.ts";
 
 /** "NAME" or "NAMESPACE/NAME". Throws `usage`. */
@@ -18,5 +18,5 @@ export function servicePath({ namespace, name }: ServiceName): string {
 
 /** "web", "shop/web": without the default namespace. */
 export function shortName({ namespace, name }: ServiceName): string {
-  return namespace === "default" ? name : `${namespace}/${name}`;
+  return namespace === DEFAULT_NAMESPACE ? name : `${namespace}/${name}`;
 }

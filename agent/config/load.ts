@@ -13,15 +13,13 @@ import {
   isLoopback,
   parseHostPort,
 } from "../../transport/addresses.ts";
+import { SOCKET_PATH_BYTES_MAX } from "../api/socket-file.ts";
 import type { AgentConfig, ListenAddress } from "./config.ts";
 import { type FlagValues, fromFlags, fromVariables, type Given } from "./given.ts";
 import { defaultDataDir, defaultSocketPath, type HostFacts } from "./paths.ts";
 import { SETTINGS, type SettingKey, type SettingValue } from "./settings.ts";
 import { InvalidValue } from "./values.ts";
 import { type ConfigFile, readConfigFile } from "./yaml-file.ts";
-
-/** What sockaddr_un holds on Linux and, less four, on macOS, without the closing zero byte. */
-const SOCKET_PATH_BYTES_MAX = process.platform === "darwin" ? 103 : 107;
 
 export interface ConfigSource {
   /** By name without dashes; "config" names the file, "json" is a switch. */

@@ -1,5 +1,6 @@
 /** `grapevine register`: tells the agent of an instance that runs on this host. */
 import type { LocalInstanceShape } from "../../agent/api/shapes.ts";
+import { DEFAULT_NAMESPACE } from "../../core/names.ts";
 import type { Command } from "../command.ts";
 import { print } from "../output.ts";
 import { REGISTRATION_FLAGS, readInstanceId, readRegistrationBody } from "../registration-flags.ts";
@@ -38,7 +39,7 @@ function dialled(
   port: number,
   protocol: string,
 ): string {
-  const host = namespace === "default" ? `${name}.mesh` : `${name}.${namespace}.mesh`;
+  const host = namespace === DEFAULT_NAMESPACE ? `${name}.mesh` : `${name}.${namespace}.mesh`;
   if (protocol === "tcp") return `${host}:${port}`;
   return port === 80 ? `http://${host}/` : `http://${host}:${port}/`;
 }
