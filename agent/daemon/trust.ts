@@ -10,7 +10,6 @@ import { checkCertificate, mayOffer } from "../../core/trust/certificate.ts";
 import type { NodeId, WallMillis } from "../../core/types.ts";
 import type { CertificateCheck } from "../../membership/document-codec.ts";
 import {
-  DEVELOPMENT_WARNING,
   developmentIdentity,
   loadIdentity,
   type NodeIdentity,
@@ -62,14 +61,13 @@ export function establishTrust(config: AgentConfig, verifier: Verifier): Trust {
 
 function developIdentity(config: AgentConfig) {
   const { dataDir, name, nameGiven, zone, region, cluster } = config;
-  const loaded = developmentIdentity({
+  return developmentIdentity({
     dataDir,
     name: nameGiven ? name : claimDevName(name, dataDir).name,
     ...(zone === undefined ? {} : { zone }),
     ...(region === undefined ? {} : { region }),
     cluster,
   });
-  return { ...loaded, warnings: [DEVELOPMENT_WARNING, ...loaded.warnings] };
 }
 
 function readIdentity(config: AgentConfig, file: string) {
