@@ -7,6 +7,8 @@
 import type { DestinationStream, Level, Logger } from "pino";
 import pino from "pino";
 import { readableLine } from "./log-line.ts";
+import type { LogSink } from "./log-sink.ts";
+import { createLogSink } from "./log-sink.ts";
 
 export type LogLevel = Level | "silent";
 export const LOG_LEVELS: readonly LogLevel[] = [
@@ -19,18 +21,10 @@ export const LOG_LEVELS: readonly LogLevel[] = [
   "silent",
 ];
 
+const STANDARD_ERROR = 2;
 /** Lines kept for late readers; the second bound is for long ones. */
 const RING_LINES_MAX = 2_000;
 const RING_CHARS_MAX = 1024 * 1024;
-/** Bytes that wait for standard error before lines are dropped. */
-const PENDING_BYTES_MAX = 4 * 1024 * 1024;
-
-export interface LogSink {
-  write(text: string): void;
-  /** Writes what waits, synchronously: before the process exits. */
-  flush(): void;
-}
-
 export interface LogOptions {
   readonly level: LogLevel;
   /** Default: standard error. */
@@ -57,7 +51,7 @@ export class Log {
 
   constructor(options: LogOptions) {
     this.#level = options.level;
-    this.#sink = options.sink ?? standardError();
+    this.#sink = options.sink ?? createLogSink(STANDARD_ERROR);
     this.#readable = options.readable ?? process.stderr.isTTY === true;
     const stream: DestinationStream & { lastLevel: number } = {
       // With this mark pino tells the level of each line before it writes it.
@@ -112,8 +106,9 @@ export class Log {
     return last <= 0 ? [] : lines.slice(-last);
   }
 
-  flush(): void {
-    this.#sink.flush();
+  /** Before the process exits: resolves when all lines are out, or soon in any case. */
+  flush(): Promise<void> {
+    return this.#sink.flush();
   }
 
   /** Loggers produce what anybody wants to see, and nothing below that. */
@@ -142,20 +137,4 @@ export class Log {
 
 function levelNumber(level: LogLevel): number {
   return level === "silent" ? Number.POSITIVE_INFINITY : (pino.levels.values[level] ?? 0);
-}
-
-function standardError(): LogSink {
-  const destination = pino.destination({ dest: 2, sync: false, maxLength: PENDING_BYTES_MAX });
-  // The reader is gone; there is nobody left to tell.
-  destination.on("error", () => undefined);
-  return {
-    write: (text) => destination.write(text),
-    flush: () => {
-      try {
-        destination.flushSync();
-      } catch {
-        // Not open yet, or closed by the reader.
-      }
-    },
-  };
 }

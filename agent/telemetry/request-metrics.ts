@@ -20,6 +20,51 @@ export interface RequestMetrics {
 }
 
 export function createRequestMetrics(registry: Registry): RequestMetrics {
+  const families = defineFamilies(registry);
+  const { requests, duration, head, connections, attempts, retries, sent, received } = families;
+  /** Bound once for each service and kind; emptied when full, which costs one lookup more. */
+  const bound = new Map<string, Handles>();
+  const handlesOf = (service: string, kind: DecisionRecord["kind"]): Handles => {
+    const key = `${kind} ${service}`;
+    const known = bound.get(key);
+    if (known !== undefined) return known;
+    if (bound.size >= SERIES_PER_FAMILY_MAX) bound.clear();
+    const handles: Handles = {
+      duration: (kind === "tcp" ? connections : duration).with(service),
+      head: kind === "tcp" ? undefined : head.with(service),
+      retries: retries.with(service),
+      sent: sent.with(service),
+      received: received.with(service),
+    };
+    bound.set(key, handles);
+    return handles;
+  };
+  return {
+    onRecord(record) {
+      const service = serviceLabel(record);
+      const { kind, status, outcome, error, headMs } = record;
+      const handles = handlesOf(service, kind);
+      requests.with(service, codeClass(status), outcome, error ?? "").increment();
+      handles.duration.observe(record.durationMs / 1_000);
+      if (headMs !== null) handles.head?.observe(headMs / 1_000);
+      for (const attempt of record.attempts) attempts.with(service, attempt.outcome).increment();
+      handles.retries.increment(Math.max(0, record.attempts.length - 1));
+      handles.sent.increment(record.requestBytes);
+      handles.received.increment(record.responseBytes);
+    },
+  };
+}
+
+interface Handles {
+  readonly duration: Histogram;
+  /** A TCP stream has no head. */
+  readonly head: Histogram | undefined;
+  readonly retries: Counter;
+  readonly sent: Counter;
+  readonly received: Counter;
+}
+
+function defineFamilies(registry: Registry) {
   const requests = registry.counter(
     "grapevine_requests_total",
     "Requests that are over, by service, class of the status, outcome and error code.",
@@ -67,50 +112,7 @@ export function createRequestMetrics(registry: Registry): RequestMetrics {
     "Bytes of response bodies.",
     "service",
   );
-  /** Bound once for each service; emptied when full, which costs one lookup more and nothing else. */
-  const bound = new Map<string, ServiceHandles>();
-  const handlesOf = (service: string): ServiceHandles => {
-    const known = bound.get(service);
-    if (known !== undefined) return known;
-    if (bound.size >= SERIES_PER_FAMILY_MAX) bound.clear();
-    const handles: ServiceHandles = {
-      duration: duration.with(service),
-      head: head.with(service),
-      connections: connections.with(service),
-      retries: retries.with(service),
-      sent: sent.with(service),
-      received: received.with(service),
-    };
-    bound.set(service, handles);
-    return handles;
-  };
-  return {
-    onRecord(record) {
-      const service = serviceLabel(record);
-      const { status, outcome, error } = record;
-      const handles = handlesOf(service);
-      requests.with(service, codeClass(status), outcome, error ?? "").increment();
-      const seconds = record.durationMs / 1_000;
-      if (record.kind === "tcp") handles.connections.observe(seconds);
-      else handles.duration.observe(seconds);
-      if (record.kind === "http" && record.headMs !== null) {
-        handles.head.observe(record.headMs / 1_000);
-      }
-      for (const attempt of record.attempts) attempts.with(service, attempt.outcome).increment();
-      handles.retries.increment(Math.max(0, record.attempts.length - 1));
-      handles.sent.increment(record.requestBytes);
-      handles.received.increment(record.responseBytes);
-    },
-  };
-}
-
-interface ServiceHandles {
-  readonly duration: Histogram;
-  readonly head: Histogram;
-  readonly connections: Histogram;
-  readonly retries: Counter;
-  readonly sent: Counter;
-  readonly received: Counter;
+  return { requests, duration, head, connections, attempts, retries, sent, received };
 }
 
 /** The service of a record as a label: bounded, whatever clients ask for. */
