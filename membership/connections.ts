@@ -122,6 +122,14 @@ export class Connections {
     this.#soon(now);
   }
 
+  /** Hung up in order: the other side has too many connections, so another serves as well. */
+  onClosed(slot: number, now: Millis): void {
+    this.#randomLinks.delete(slot);
+    const id = this.#parts.members.registry.idOf(slot);
+    this.#attemptAt(id, now).nextAt = (now + RETRY_MS_MAX * this.#parts.random.float()) as Millis;
+    this.#soon(now);
+  }
+
   /** Gives the member's slot back if the failed attempt went to its present address. */
   onDialFailed(
     address: string,

@@ -80,9 +80,8 @@ export class Gossip {
 
   /** A member that is held suspect or dead can only refute what it knows of. */
   tellIfAccused(id: NodeId, now: Millis, out: MembershipOutput): void {
-    const { members, peers, ledger } = this.#parts;
-    const slot = members.slotOf(id);
-    const against = slot === undefined ? undefined : ledger.heldAgainst(slot);
+    const { peers, ledger } = this.#parts;
+    const against = ledger.heldAgainst(id);
     if (against === undefined) return;
     const peer = peers.get(id);
     if (peer === undefined || (peer.toldAt !== undefined && now - peer.toldAt < TELL_MS)) return;

@@ -86,8 +86,12 @@ export class Ledger {
   }
 
   /** The accusation that stands against a member, or is doubted but not refuted. */
-  heldAgainst(slot: number): Accusation | undefined {
-    return this.#parts.members.accusation(slot) ?? this.#pending.get(slot)?.accusation;
+  heldAgainst(peer: NodeId): Accusation | undefined {
+    const { members } = this.#parts;
+    if (!members.hasAccused && this.#pending.size === 0) return undefined;
+    const slot = members.slotOf(peer);
+    if (slot === undefined) return undefined;
+    return members.accusation(slot) ?? this.#pending.get(slot)?.accusation;
   }
 
   get hasPrivateVerdicts(): boolean {

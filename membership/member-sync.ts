@@ -16,9 +16,10 @@ import type { Peers } from "./peers.ts";
 import { compareLives, type SignedRecord } from "./records.ts";
 
 const PAGE_BYTES_MAX = 48 * 1_024;
-/** News in one page from which on the next sync follows soon: it would not fit into rumours. */
-const MUCH_NEWS = 1;
+/** After news from a sync the next one follows soon: what a page brings is not rumoured. */
 const SOON_MS = 500;
+/** Many connections at once, as after a start of everybody, do not mean as many syncs at once. */
+const CONNECT_PAUSE_MS = 250;
 
 export interface SyncParts {
   readonly config: MembershipConfig;
@@ -31,6 +32,7 @@ export interface SyncParts {
 export class MemberSync {
   readonly #parts: SyncParts;
   #dueAt: Millis;
+  #connectSyncAt: Millis | undefined;
 
   constructor(parts: SyncParts, now: Millis) {
     this.#parts = parts;
@@ -46,6 +48,16 @@ export class MemberSync {
     this.#dueAt = this.#later(this.#parts.config.syncIntervalMs, now);
     const { peers, random } = this.#parts;
     for (const peer of peers.draw(1, random, () => true)) this.start(peer.id, now, out);
+  }
+
+  /** Compares tables with a peer that this node has just dialled. */
+  onDialled(peer: NodeId, now: Millis, out: MembershipOutput): void {
+    if (this.#connectSyncAt !== undefined && now - this.#connectSyncAt < CONNECT_PAUSE_MS) {
+      this.#soon(now);
+      return;
+    }
+    this.#connectSyncAt = now;
+    this.start(peer, now, out);
   }
 
   start(to: NodeId, now: Millis, out: MembershipOutput): void {
@@ -92,11 +104,15 @@ export class MemberSync {
     if (peer !== undefined && remaining.length > 0 && remaining.length < peer.remainingBuckets) {
       peer.remainingBuckets = remaining.length;
       out.send(from, encodePacket({ kind: "pull", wanted: remaining }));
-    } else if (news >= MUCH_NEWS) {
-      const soonAt = this.#later(SOON_MS, now);
-      if (soonAt < this.#dueAt) this.#dueAt = soonAt;
+    } else if (news > 0) {
+      this.#soon(now);
     }
     return "news";
+  }
+
+  #soon(now: Millis): void {
+    const soonAt = this.#later(SOON_MS, now);
+    if (soonAt < this.#dueAt) this.#dueAt = soonAt;
   }
 
   /** Members that the other side lacks, or knows less of, go back to it as a page without a rest. */

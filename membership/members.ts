@@ -128,6 +128,11 @@ export class Members {
     return this.#statements[slot];
   }
 
+  /** False in calm times: nobody is suspect, dead or forgotten by anybody's word. */
+  get hasAccused(): boolean {
+    return this.#accusations.size > 0;
+  }
+
   /** The accusation that counts, if any. */
   accusation(slot: number): Accusation | undefined {
     return this.#accusations.get(slot);
@@ -204,7 +209,8 @@ export class Members {
     const isWanted = new Uint8Array(BUCKETS);
     for (const bucket of wanted) isWanted[bucket] = 1;
     const slots: number[] = [];
-    for (const slot of this.slots()) {
+    const size = Math.min(this.registry.size, this.#shown.length);
+    for (let slot = 0; slot < size; slot += 1) {
       if (this.#isCounted(slot) && isWanted[this.bucketOf(slot)] === 1) slots.push(slot);
     }
     return slots.sort((left, right) => this.bucketOf(left) - this.bucketOf(right) || left - right);

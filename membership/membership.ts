@@ -155,7 +155,7 @@ export class Membership {
     if (slot !== undefined && isNew) prober.reset(slot);
     gossip.introduce(peer, now, out);
     // The dialler begins; if it is mistaken about who dialled, the next periodic sync makes good.
-    if (address !== undefined) sync.start(id, now, out);
+    if (address !== undefined) sync.onDialled(id, now, out);
     prober.onConnected(id, out);
     this.#settle(now);
   }
@@ -167,7 +167,7 @@ export class Membership {
     if (slot !== undefined && members.isPresent(slot) && reason.kind !== "closed") {
       verdicts.onReset(id, now);
       connections.dial(slot, now, out);
-    }
+    } else if (slot !== undefined) connections.onClosed(slot, now);
     this.#settle(now);
   }
 

@@ -89,6 +89,8 @@ export class Prober {
   readonly #relays = new Map<number, Relay>();
   #seq = 0;
   #dueAt: Millis;
+  /** Undefined after anything that may have moved it. */
+  #nextAt: Millis | undefined;
   #answered = 0;
   #unexplained = 0;
 
@@ -98,6 +100,7 @@ export class Prober {
   }
 
   setSubjects(slots: readonly number[], now: Millis): void {
+    this.#nextAt = undefined;
     const kept = new Map<number, Subject>();
     for (const slot of slots) {
       const id = this.#parts.members.registry.idOf(slot);
@@ -125,6 +128,11 @@ export class Prober {
   }
 
   nextDeadline(): Millis {
+    this.#nextAt ??= this.#earliest();
+    return this.#nextAt;
+  }
+
+  #earliest(): Millis {
     let next = this.#dueAt;
     for (const { timeoutAt, indirect } of this.#subjects.values()) {
       if (timeoutAt !== undefined && timeoutAt < next) next = timeoutAt;
@@ -136,6 +144,7 @@ export class Prober {
 
   /** Whatever was under way is asked again, with a fresh deadline. */
   onStall(now: Millis): void {
+    this.#nextAt = undefined;
     for (const subject of this.#subjects.values()) {
       subject.timeoutAt = undefined;
       this.#endIndirect(subject);
@@ -147,6 +156,8 @@ export class Prober {
   }
 
   onDeadline(now: Millis, out: MembershipOutput): void {
+    if (this.nextDeadline() > now) return;
+    this.#nextAt = undefined;
     for (const subject of [...this.#subjects.values()]) {
       if (subject.timeoutAt !== undefined && subject.timeoutAt <= now)
         this.#judge(subject, now, out);
@@ -193,6 +204,7 @@ export class Prober {
       this.#answer(relay, false, out);
       return;
     }
+    this.#nextAt = undefined;
     this.#relays.set(ownSeq, relay);
     if (peers.get(target) === undefined) this.#parts.connect(slot, now, out);
     else this.#parts.send(target, { kind: "ping", seq: ownSeq, records: [] }, out);

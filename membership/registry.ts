@@ -14,14 +14,13 @@ const RECORDS_PER_SLOT_MAX = 6;
 
 interface Slot {
   readonly id: NodeId;
-  /** MurmurHash3 of the identity: every node places a member on its rings by this. */
-  readonly hash: number;
   readonly records: SignedRecord[];
   holders: number;
 }
 
 export class Registry {
   readonly #slots: (Slot | undefined)[] = [];
+  #hashes = new Uint32Array(64);
   readonly #byId = new Map<NodeId, number>();
   readonly #free: number[] = [];
   readonly #records = new Map<number, SignedRecord>();
@@ -39,8 +38,9 @@ export class Registry {
     return this.#at(slot).id;
   }
 
+  /** MurmurHash3 of the identity: every node places a member on its rings by this. */
   hashOf(slot: number): number {
-    return this.#at(slot).hash;
+    return this.#hashes[slot] as number;
   }
 
   /** Takes a share in the identity's slot, making it if need be. */
@@ -51,7 +51,13 @@ export class Registry {
       return known;
     }
     const slot = this.#free.pop() ?? this.#slots.length;
-    this.#slots[slot] = { id, hash: hash32(id), records: [], holders: 1 };
+    this.#slots[slot] = { id, records: [], holders: 1 };
+    if (slot >= this.#hashes.length) {
+      const larger = new Uint32Array(this.#hashes.length * 2);
+      larger.set(this.#hashes);
+      this.#hashes = larger;
+    }
+    this.#hashes[slot] = hash32(id);
     this.#byId.set(id, slot);
     return slot;
   }

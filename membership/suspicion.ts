@@ -41,6 +41,10 @@ export class Suspicions {
     return this.#bySlot.get(slot);
   }
 
+  get size(): number {
+    return this.#bySlot.size;
+  }
+
   /** Slots that this node itself suspects. */
   own(): ReadonlySet<number> {
     return this.#own;

@@ -83,8 +83,9 @@ export class Verdicts {
 
   /** The member answered a probe (`isAnswer`) or was heard in any other way. */
   onEvidenceOfLife(peer: NodeId, isAnswer: boolean, now: Millis, out: MembershipOutput): void {
-    this.#resets.delete(peer);
     const { members, suspicions, ledger } = this.#parts;
+    if (this.#resets.size > 0) this.#resets.delete(peer);
+    if (suspicions.size === 0 && !ledger.hasPrivateVerdicts) return;
     const slot = members.slotOf(peer);
     if (slot === undefined) return;
     if (ledger.hasPrivateVerdicts) ledger.clearPrivate(slot, now, out);

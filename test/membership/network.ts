@@ -106,7 +106,8 @@ export class Host {
   isSilent = false;
   epoch = 0;
   starts = 0;
-  readonly peers = new Map<Host, string | undefined>();
+  readonly peers = new Set<Host>();
+  readonly peersById = new Map<NodeId, Host>();
   readonly events: MemberEvent[] = [];
   readonly inbox: (() => void)[] = [];
   wakeAt = Number.POSITIVE_INFINITY;
@@ -114,6 +115,16 @@ export class Host {
   constructor(id: NodeId, address: string) {
     this.id = id;
     this.address = address;
+  }
+
+  link(peer: Host): void {
+    this.peers.add(peer);
+    this.peersById.set(peer.id, peer);
+  }
+
+  unlink(peer: Host): boolean {
+    this.peersById.delete(peer.id);
+    return this.peers.delete(peer);
   }
 
   get isUp(): boolean {
@@ -208,7 +219,7 @@ export class Network {
   crash(host: Host): void {
     host.membership = undefined;
     this.#byAddress.delete(host.address);
-    for (const peer of [...host.peers.keys()]) {
+    for (const peer of [...host.peers]) {
       this.#disconnect(host, peer, { kind: "reset", detail: "killed" });
     }
   }
@@ -223,7 +234,7 @@ export class Network {
   stop(host: Host): void {
     host.membership = undefined;
     this.#byAddress.delete(host.address);
-    for (const peer of [...host.peers.keys()]) {
+    for (const peer of [...host.peers]) {
       this.#disconnect(host, peer, { kind: "closed", detail: "left" });
     }
   }
@@ -261,7 +272,7 @@ export class Network {
   /** Closes connections between hosts that cannot hear each other, as keep-alive would. */
   breakCutConnections(): void {
     for (const host of this.hosts) {
-      for (const peer of [...host.peers.keys()]) {
+      for (const peer of [...host.peers]) {
         if (this.#isCut(host, peer) || this.#isCut(peer, host)) {
           this.#disconnect(host, peer, { kind: "timeout", detail: "keep-alive" });
           this.#disconnect(peer, host, { kind: "timeout", detail: "keep-alive" });
@@ -335,7 +346,7 @@ export class Network {
       dial: (address, expect) => this.#dial(host, address, expect),
       send: (peer, packet) => this.#send(host, peer, packet),
       hangUp: (peer) => {
-        const other = [...host.peers.keys()].find((candidate) => candidate.id === peer);
+        const other = host.peersById.get(peer);
         if (other === undefined) return;
         this.#agenda.add(this.#now, () => {
           this.#disconnect(host, other, { kind: "closed", detail: "hung up" });
@@ -347,10 +358,8 @@ export class Network {
   }
 
   #send(from: Host, to: NodeId, packet: Uint8Array): void {
-    let target: Host | undefined;
-    for (const peer of from.peers.keys()) if (peer.id === to) target = peer;
-    if (target === undefined) return;
-    const peer = target;
+    const peer = from.peersById.get(to);
+    if (peer === undefined) return;
     this.packets += 1;
     this.bytes += packet.length;
     if (this.#isCut(from, peer) || (this.loss > 0 && this.random.float() < this.loss)) {
@@ -408,8 +417,8 @@ export class Network {
       this.input(from, (now, out) => from.membership?.onConnected(to.id, address, now, out));
       return;
     }
-    from.peers.set(to, address);
-    to.peers.set(from, to.peers.get(from));
+    from.link(to);
+    to.link(from);
     this.#deliver(from, () =>
       this.input(from, (now, out) => from.membership?.onConnected(to.id, address, now, out)),
     );
@@ -419,9 +428,9 @@ export class Network {
   }
 
   #disconnect(host: Host, peer: Host, reason: CloseReason): void {
-    host.peers.delete(peer);
+    host.unlink(peer);
     if (!peer.peers.has(host) && !host.isUp && !peer.isUp) return;
-    if (!peer.peers.delete(host)) return;
+    if (!peer.unlink(host)) return;
     this.#agenda.add(this.#now + this.#delay(), () =>
       this.#deliver(peer, () =>
         this.input(peer, (now, out) => peer.membership?.onDisconnected(host.id, reason, now, out)),
