@@ -2,6 +2,7 @@
  * `grapevine agent`: starts an agent, says in one line that it is ready, and stays until it has
  * left. SIGTERM, SIGINT and a leave over the socket do the same; a second signal ends it at once.
  */
+import { flushCompileCache } from "node:module";
 import type { AgentConfig } from "./config/config.ts";
 import { Agent } from "./daemon/agent.ts";
 import { reload } from "./daemon/reload.ts";
@@ -18,6 +19,8 @@ export async function runAgent(config: AgentConfig): Promise<number> {
   process.stdout.write(`${readyLine(agent, config.json)}\n`);
   agent.parts.events.publish("agent.ready", {});
   listenToSignals(agent, log);
+  // Node writes the cache at the end of the process, which for an agent may be a kill.
+  flushCompileCache();
   const cutOff = await agent.left;
   await new Promise((done) => setTimeout(done, ANSWER_MS));
   if (cutOff > 0) log.root.warn({ cutOff }, `${cutOff} requests did not end in time`);

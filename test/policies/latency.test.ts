@@ -24,7 +24,7 @@ describe("the latency estimate", () => {
     latency.answered(500, at(10));
     expect(latency.latencyMs(at(10))).toBe(500);
     latency.answered(10, at(1_010));
-    expect(latency.latencyMs(at(1_010))).toBeGreaterThan(400);
+    expect(latency.latencyMs(at(1_010))).toBeGreaterThan(250);
     expect(latency.latencyMs(at(60_000))).toBeLessThan(5);
   });
 
