@@ -24,8 +24,10 @@ export async function candidates(
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<readonly string[]> {
-  const typed = words.slice(0, -1);
-  const word = words.at(-1) ?? "";
+  // bash makes a word of its own of the "=" in --flag=value.
+  const typed = words.slice(0, -1).filter((text) => text !== "=");
+  const last = words.at(-1) ?? "";
+  const word = last === "=" ? "" : last;
   if (typed.includes("--")) return [FILES];
   const commands = await loadCommands();
   const command = commands.find(({ path }) => path.every((part, at) => typed[at] === part));

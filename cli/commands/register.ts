@@ -28,7 +28,10 @@ export const command: Command = {
       const dial = instance.ports
         .map(({ servicePort }) => dialled(service, servicePort, instance.protocol))
         .join(", ");
-      const health = instance.check === undefined ? "" : ` (${instance.health} until checked)`;
+      const waits = instance.check !== undefined && instance.health === "failing";
+      const health = waits
+        ? `; it gets requests once its ${instance.check?.type} check succeeds`
+        : "";
       return `registered ${shortName(service)}/${instance.id} at ${instance.address}, dialled as ${dial}${health}\n`;
     });
   },

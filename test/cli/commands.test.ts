@@ -1,6 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { DecisionRecord } from "../../core/record.ts";
 import { FakeAgent, grapevine } from "./terminal.ts";
@@ -399,6 +401,20 @@ describe("completion", () => {
     expect(await candidates(agent, "forget", "")).toEqual(["a"]);
     expect(await candidates(agent, "agent", "--config", "")).toEqual([":file"]);
     expect(await candidates(agent, "run", "web", "--", "no")).toEqual([":file"]);
+  });
+
+  it("works in bash, also behind an equals sign", () => {
+    const cli = fileURLToPath(new URL("../../cli/grapevine.js", import.meta.url));
+    const words = (line: string) => {
+      const script = `
+        grapevine() { "${process.execPath}" "${cli}" "$@"; }
+        eval "$(grapevine completion bash)"
+        COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _grapevine
+        printf '%s\\n' "\${COMPREPLY[@]}"`;
+      return execFileSync("bash", ["-c", script], { encoding: "utf8" }).trim().split("\n");
+    };
+    expect(words("grapevine ca in")).toEqual(["init", "inspect"]);
+    expect(words("grapevine register web --protocol = h")).toEqual(["h2c", "http"]);
   });
 
   it("prints nothing into the line if the agent is away", async () => {
