@@ -38,8 +38,6 @@ export class Streams {
   constructor(node: LocalNode, bufferedBytesMax = BUFFERED_BYTES_MAX) {
     this.#node = node;
     this.#bufferedMax = bufferedBytesMax;
-    // A handshake that is not one is answered by ws itself.
-    this.#server.on("wsClientError", (_error, socket) => socket.destroy());
   }
 
   /** True for the paths that are WebSockets. */
