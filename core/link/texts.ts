@@ -7,9 +7,9 @@ import { HEAD_BYTES_MAX, HEADER_FIELDS_MAX } from "../limits.ts";
 import { readU32, writeU32 } from "./frames.ts";
 
 /** Text of one head: what a listener accepts, and room for what agents add to it on the way. */
-export const TEXT_BYTES_MAX = HEAD_BYTES_MAX + 16 * 1024;
+const TEXT_BYTES_MAX = HEAD_BYTES_MAX + 16 * 1024;
 /** Strings in one list: names and values of all fields, and the fixed strings of an OPEN. */
-export const TEXTS_MAX = 2 * (HEADER_FIELDS_MAX + 32);
+const TEXTS_MAX = 2 * (HEADER_FIELDS_MAX + 32);
 /** The longest encoding of a list within these bounds. */
 export const TEXTS_ENCODED_BYTES_MAX = 2 + 5 * TEXTS_MAX + TEXT_BYTES_MAX;
 

@@ -46,7 +46,7 @@ export class LinkRefused extends Error {
 }
 
 /** The connection ended before both verdicts were exchanged. */
-export class LinkBroken extends Error {
+class LinkBroken extends Error {
   readonly reason: CloseReason;
 
   constructor(reason: CloseReason) {

@@ -1,4 +1,5 @@
 /** A small world for links: virtual time, a network in memory, and observers that write down. */
+import { assert } from "../../../core/assert.ts";
 import type {
   AttemptContext,
   Exchange,
@@ -93,7 +94,7 @@ export interface NodeOptions {
 
 const LATENCY_MS = 1;
 
-export class Node implements LinkTransport {
+class Node implements LinkTransport {
   readonly id: NodeId;
   readonly links: Links;
   readonly events: LinkEvent[] = [];
@@ -152,7 +153,7 @@ export class Node implements LinkTransport {
   }
 }
 
-export class MemoryChannel implements LinkChannel {
+class MemoryChannel implements LinkChannel {
   readonly peer: NodeId;
   readonly dialer: boolean;
   readonly sent: Uint8Array[] = [];
@@ -324,4 +325,14 @@ export function silent(log: string[]): Accept {
       resume() {},
     };
   };
+}
+
+/** A small POST with a trailer; checks that nothing is observed before `open` returns. */
+export function request(from: Node, to: string, body = "hello"): Notes {
+  const notes = new Notes();
+  const exchange = from.links.open(to as NodeId, to, CONTEXT, REQUEST, notes);
+  assert(notes.words.length === 0, "open never calls its observer");
+  exchange.writeBody(Buffer.from(body));
+  exchange.endBody(["x-trailer", "1"]);
+  return notes;
 }
