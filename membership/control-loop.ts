@@ -14,6 +14,7 @@ import type {
 } from "../core/seams.ts";
 import type { Millis, NodeId } from "../core/types.ts";
 import type { MeshView } from "../core/view.ts";
+import type { DirectoryVerdict } from "./anti-entropy.ts";
 import type { Directory, DirectoryOutput, DirectoryReport, OwnContent } from "./directory.ts";
 import type { MemberEvent, Membership, MembershipOutput } from "./membership.ts";
 import type { ViewBuilder } from "./view.ts";
@@ -122,10 +123,13 @@ export class ControlLoop implements ControlListener {
     );
   }
 
-  restore(message: Uint8Array): void {
+  /** Takes a statement that was on disk. */
+  restore(message: Uint8Array): DirectoryVerdict {
+    let verdict: DirectoryVerdict = "ignored";
     this.#run((now) => {
-      this.#parts.directory.restore(message, now, this.#parts.clock.wall());
+      verdict = this.#parts.directory.restore(message, now, this.#parts.clock.wall());
     });
+    return verdict;
   }
 
   onConnected(peer: NodeId, _certificate: Uint8Array, address: string | undefined): void {

@@ -117,8 +117,8 @@ export class Agent {
 
   async #open(): Promise<void> {
     const { config, log, node, registrations, forwards, learned } = this.parts;
-    for (const message of learned.statements()) node.control.restore(message);
     node.start(config.join);
+    learned.restore((message) => node.control.restore(message) === "applied");
     node.control.withMembership((membership, now, output) => {
       for (const { id, bind } of learned.peers()) membership.learnAddress(id, bind, now, output);
     });

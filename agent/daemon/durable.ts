@@ -46,8 +46,11 @@ export class Learned {
     return [...this.#binds].map(([id, bind]) => ({ id, bind }));
   }
 
-  statements(): readonly Uint8Array[] {
-    return this.#state.documents().map(({ bytes }) => bytes);
+  /** Hands over every statement on disk; one that is not taken (its lease is over) is deleted. */
+  restore(take: (message: Uint8Array) => boolean): void {
+    for (const { owner, bytes } of this.#state.documents()) {
+      if (!take(bytes)) this.#state.deleteDocument(owner);
+    }
   }
 
   keepStatement(owner: NodeId, message: Uint8Array, part: number): void {
