@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { ApiError } from "./problem.ts";
 
 /** Far more than the largest registration. */
-export const BODY_BYTES_MAX = 64 * 1024;
+const BODY_BYTES_MAX = 64 * 1024;
 
 /** The value; undefined for an empty body. Throws `too_large` or `invalid_argument`. */
 export async function readJson(request: IncomingMessage): Promise<unknown> {

@@ -1,6 +1,7 @@
 /**
  * Errors of the local API as problem documents (RFC 9457). The code is the same as everywhere in
- * Grapevine; `problems` lists every mistake in a body, `remedy` says what to do where that is known.
+ * Grapevine; `problems` lists every mistake in a body, `remedy` says what to do where that is
+ * known.
  */
 
 import type { LocalErrorCode } from "../../core/errors.ts";
@@ -47,7 +48,7 @@ export interface ProblemDocument {
   readonly problems?: readonly Problem[];
 }
 
-export interface ApiErrorOptions {
+interface ApiErrorOptions {
   readonly status?: number;
   readonly remedy?: string;
   readonly problems?: readonly Problem[];

@@ -23,7 +23,7 @@ const RECORDS_SHOWN_MAX = 1_000;
 /** In place of an instance's id: the agent chooses. */
 const CHOOSE_ID = "_";
 
-export const ROUTES: readonly Route[] = [
+const ROUTES: readonly Route[] = [
   get("/v1/members", ({ node }) => membersShape(node.view(), node.now())),
   get("/v1/services", ({ node }) => servicesShape(node)),
   get("/v1/services/*/*", showService),

@@ -1,7 +1,8 @@
 /**
- * The local API: HTTP/1.1 with JSON and two WebSockets over the agent's Unix socket, for the command
- * line and for programs in any language (docs/api.md). Whoever can open the socket administers the
- * agent, so access is the file's mode alone. Every answer is JSON; every error a problem document.
+ * The local API: HTTP/1.1 with JSON and two WebSockets over the agent's Unix socket, for the
+ * command line and for programs in any language (docs/api.md). Whoever can open the socket
+ * administers the agent, so access is the file's mode alone. Every answer is JSON; every error a
+ * problem document.
  */
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";

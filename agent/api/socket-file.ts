@@ -1,8 +1,9 @@
 /**
  * The Unix socket's file: who may open it, and whose it is. The socket is made under a name that
- * nobody knows, given its mode, and only then linked to its path, which fails if something is there:
- * so it is never open to others for a moment, and of two agents that start at once only one gets it.
- * What is there already is asked first: a living agent keeps it, a dead one's socket is replaced.
+ * nobody knows, given its mode, and only then linked to its path, which fails if something is
+ * there: so it is never open to others for a moment, and of two agents that start at once only one
+ * gets it. What is there already is asked first: a living agent keeps it, a dead one's socket is
+ * replaced.
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";

@@ -1,7 +1,8 @@
 /**
- * The WebSockets of the local API: events and log lines as they happen, one JSON value per message.
- * A consumer that does not keep up loses messages, never the agent its memory: what cannot be
- * buffered is counted, and the gap is told with {"type":"lagged","missed":N} as soon as there is room.
+ * The WebSockets of the local API: events and log lines as they happen, one JSON value per
+ * message. A consumer that does not keep up loses messages, never the agent its memory: what
+ * cannot be buffered is counted, and the gap is told with {"type":"lagged","missed":N} as soon as
+ * there is room.
  */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
@@ -18,7 +19,6 @@ const BUFFERED_BYTES_MAX = 1024 * 1024;
 /** Consumers have nothing to say. */
 const MESSAGE_BYTES_MAX = 1_024;
 const REPLAY_MAX = 1_000;
-const LOG_REPLAY_DEFAULT = 100;
 const GOING_AWAY = 1001;
 /** For the closing handshake, before the connection is cut. */
 const CLOSE_TIMEOUT_MS = 500;
@@ -80,7 +80,7 @@ export class Streams {
     }
     const query = new Query(url.searchParams, ["level", "replay"]);
     const level = query.oneOf("level", LOG_LEVELS, "info");
-    const replay = query.integer("replay", 0, REPLAY_MAX, LOG_REPLAY_DEFAULT);
+    const replay = query.integer("replay", 0, REPLAY_MAX, 0);
     return (send) => {
       for (const line of log.recent(level, replay)) send(line);
       return log.subscribe(level, send);

@@ -9,7 +9,7 @@ import { describeTarget } from "./registration.ts";
 /** A health answer is a few bytes; whatever more comes is not read. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
-export interface Http2Answer {
+interface Http2Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly trailers: IncomingHttpHeaders;

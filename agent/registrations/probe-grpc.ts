@@ -1,8 +1,9 @@
 /**
- * The gRPC check: a call of grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-checking.md)
- * over HTTP/2 without TLS. Request and answer are messages of one field each, so they are written
- * and read here by hand: HealthCheckRequest { string service = 1 }, HealthCheckResponse { enum status
- * = 1 }, each behind gRPC's prefix of one flag byte and a 32-bit length.
+ * The gRPC check: a call of grpc.health.v1.Health/Check (github.com/grpc/grpc, doc/health-
+ * checking.md) over HTTP/2 without TLS. Request and answer are messages of one field each, so they
+ * are written and read here by hand: HealthCheckRequest { string service = 1 },
+ * HealthCheckResponse { enum status = 1 }, each behind gRPC's prefix of one flag byte and a 32-bit
+ * length.
  */
 import { requestHttp2 } from "./http2-request.ts";
 import type { ProbeResult } from "./probe.ts";

@@ -127,7 +127,7 @@ export class Registrations {
     if (!isLabel(id)) {
       throw new GrapevineError(
         "invalid_argument",
-        `cannot make an instance id from the agent's name: "${id}" is not a DNS label; name the instance`,
+        `"${id}" is not a DNS label: choose an instance id, as the agent's name makes none`,
       );
     }
     const row = this.#row(registration, id, "api");
@@ -341,7 +341,9 @@ export class Registrations {
     return earlier === undefined;
   }
 
-  /** An exec check that was accepted in an earlier life of the agent needs its leave in this one. */
+  /**
+   * An exec check that was accepted in an earlier life of the agent needs its leave in this one.
+   */
   #mayRun({ registration, origin }: Row): boolean {
     const { allowExecChecks } = this.#options;
     return registration.check?.type !== "exec" || origin === "config" || allowExecChecks;

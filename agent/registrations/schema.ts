@@ -1,7 +1,7 @@
 /**
  * The strict reader of registrations: it turns what somebody wrote (the body of a PUT, an entry of
- * `services:` in the configuration, a row on disk) into a Registration, or into the complete list of
- * what is wrong with it. Nothing is guessed and nothing is ignored.
+ * `services:` in the configuration, a row on disk) into a Registration, or into the complete list
+ * of what is wrong with it. Nothing is guessed and nothing is ignored.
  */
 
 import { isLabel, parseServiceName } from "../../core/names.ts";

@@ -113,7 +113,9 @@ function pageOf(path: string | undefined, options: AdminOptions): (() => Answer)
   }
 }
 
-/** An IP literal, localhost, or the very name that was configured: a rebound name is none of them. */
+/**
+ * An IP literal, localhost, or the very name that was configured: a rebound name is none of them.
+ */
 function isOwnHost(header: string, bound: string): boolean {
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::\d{1,5})?$/.exec(header.toLowerCase());
   const name = match?.[1] ?? match?.[2];

@@ -1,7 +1,8 @@
 /**
- * Where log lines leave the process: standard error. A reader that is slow, stuck or gone must never
- * block the agent, neither while it runs nor when it exits. So a pipe is written without waiting, up
- * to a bound, beyond which lines are dropped and counted; files and terminals are written at once.
+ * Where log lines leave the process: standard error. A reader that is slow, stuck or gone must
+ * never block the agent, neither while it runs nor when it exits. So a pipe is written without
+ * waiting, up to a bound, beyond which lines are dropped and counted; files and terminals are
+ * written at once.
  */
 import { fstatSync, writeSync } from "node:fs";
 import { Socket } from "node:net";

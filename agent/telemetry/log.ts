@@ -1,7 +1,8 @@
 /**
- * The agent's log: JSON lines on standard error, or one readable line each on a terminal; the newest
- * lines in memory, and subscribers (`grapevine monitor`) that may ask for more detail than standard
- * error shows. Writing never blocks the agent: what a stuck reader does not take is dropped.
+ * The agent's log: JSON lines on standard error, or one readable line each on a terminal; the
+ * newest lines in memory, and subscribers (`grapevine monitor`) that may ask for more detail than
+ * standard error shows. Writing never blocks the agent: what a stuck reader does not take is
+ * dropped.
  */
 
 import type { DestinationStream, Level, Logger } from "pino";
@@ -68,7 +69,9 @@ export class Log {
     this.root = pino(settings, stream);
   }
 
-  /** The logger of a component; always the same one for a name. Its children keep their own level. */
+  /**
+   * The logger of a component; always the same one for a name. Its children keep their own level.
+   */
   component(name: string): Logger {
     let logger = this.#components.get(name);
     if (logger === undefined) {

@@ -27,6 +27,7 @@ export interface BuildInfo {
   readonly nodeVersion: string;
 }
 
+/** Defines the gauges; they are set anew at each scrape of `registry`. */
 export function createMeshMetrics(
   registry: Registry,
   sources: MeshSources,
@@ -36,10 +37,33 @@ export function createMeshMetrics(
     .gauge("grapevine_build_info", "What runs here; always 1.", "version", "node_version")
     .with(build.version, build.nodeVersion)
     .set(1);
+  gaugeMembers(registry, sources);
+  gaugeServices(registry, sources);
+  gaugeTraffic(registry, sources);
+}
+
+function gaugeMembers(registry: Registry, sources: MeshSources): void {
   const members = registry.gauge("grapevine_members", "Known members, by state.", "state");
   const leaving = registry
     .gauge("grapevine_members_leaving", "Members that are about to leave.")
     .with();
+  const viewVersion = registry
+    .gauge("grapevine_view_version", "Version of the view of the mesh; grows with each change.")
+    .with();
+  const connections = registry
+    .gauge("grapevine_control_connections", "Open connections of the control plane.")
+    .with();
+  registry.beforeScrape(() => {
+    const view = sources.view();
+    const { counts, leavers } = countMembers(view);
+    for (const state of MEMBER_STATES) members.with(state).set(counts[state]);
+    leaving.set(leavers);
+    viewVersion.set(view.version);
+    connections.set(sources.connections());
+  });
+}
+
+function gaugeServices(registry: Registry, sources: MeshSources): void {
   const services = registry.gauge("grapevine_services", "Services that the mesh offers.").with();
   const instances = registry.gauge(
     "grapevine_instances",
@@ -50,37 +74,9 @@ export function createMeshMetrics(
   const conflicts = registry
     .gauge("grapevine_instance_conflicts", "Instances whose id another agent registered too.")
     .with();
-  const viewVersion = registry
-    .gauge("grapevine_view_version", "Version of the view of the mesh; grows with each change.")
-    .with();
-  const inFlight = registry.gauge(
-    "grapevine_requests_in_flight",
-    "Requests that run now.",
-    "service",
-  );
-  const breakers = registry.gauge(
-    "grapevine_breakers",
-    "Breakers of instances on this agent, by service and state.",
-    "service",
-    "state",
-  );
-  const links = registry.gauge("grapevine_links", "Open links to other agents.").with();
-  const connections = registry
-    .gauge("grapevine_control_connections", "Open connections of the control plane.")
-    .with();
-
   registry.beforeScrape(() => {
     const view = sources.view();
-    const counts: Record<MemberState, number> = { alive: 0, suspect: 0, dead: 0, left: 0 };
-    let leavers = 0;
-    for (const member of view.members.values()) {
-      counts[member.state] += 1;
-      if (member.leaving) leavers += 1;
-    }
-    for (const state of MEMBER_STATES) members.with(state).set(counts[state]);
-    leaving.set(leavers);
     services.set(view.services.size);
-    viewVersion.set(view.version);
     instances.clear();
     let clashes = 0;
     for (const service of view.services.values()) {
@@ -93,8 +89,24 @@ export function createMeshMetrics(
       instances.with(service.key, "failing").set(service.instances.length - passing);
     }
     conflicts.set(clashes);
+  });
+}
+
+function gaugeTraffic(registry: Registry, sources: MeshSources): void {
+  const links = registry.gauge("grapevine_links", "Open links to other agents.").with();
+  const inFlight = registry.gauge(
+    "grapevine_requests_in_flight",
+    "Requests that run now.",
+    "service",
+  );
+  const breakers = registry.gauge(
+    "grapevine_breakers",
+    "Breakers of instances on this agent, by service and state.",
+    "service",
+    "state",
+  );
+  registry.beforeScrape(() => {
     links.set(sources.links());
-    connections.set(sources.connections());
     inFlight.clear();
     for (const { service, count } of sources.inFlight()) inFlight.with(service).set(count);
     breakers.clear();
@@ -102,6 +114,16 @@ export function createMeshMetrics(
       for (const state of BREAKER_STATES) breakers.with(service, state).set(states[state]);
     }
   });
+}
+
+function countMembers(view: MeshView): { counts: Record<MemberState, number>; leavers: number } {
+  const counts: Record<MemberState, number> = { alive: 0, suspect: 0, dead: 0, left: 0 };
+  let leavers = 0;
+  for (const member of view.members.values()) {
+    counts[member.state] += 1;
+    if (member.leaving) leavers += 1;
+  }
+  return { counts, leavers };
 }
 
 function countBreakers(sources: MeshSources): Map<string, Record<BreakerState, number>> {

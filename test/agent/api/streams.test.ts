@@ -59,10 +59,10 @@ describe("the WebSockets", () => {
   });
 
   it("sends log lines of the level asked for, from before too", async () => {
-    const before = await follow("/v1/logs?level=debug&replay=0");
+    const before = await follow("/v1/logs?level=debug");
     fake.log.component("x").debug("first");
     fake.log.component("x").warn("second");
-    const after = await follow("/v1/logs?level=warn");
+    const after = await follow("/v1/logs?level=warn&replay=10");
     fake.log.component("x").error("third");
     await expect.poll(() => after.received.map((line) => line["msg"])).toEqual(["second", "third"]);
     expect(before.received.map((line) => line["msg"])).toEqual(["first", "second", "third"]);
