@@ -45,6 +45,14 @@ function pipeSink(descriptor: number): LogSink {
     isGone = true;
   });
   socket.unref();
+  const tellDropped = () => {
+    if (dropped === 0 || isGone) return;
+    const time = new Date().toISOString();
+    const msg = "log lines were dropped: standard error is read too slowly";
+    socket.write(`${JSON.stringify({ level: "warn", time, dropped, msg })}\n`);
+    dropped = 0;
+  };
+  socket.on("drain", tellDropped);
   return {
     write: (text) => {
       if (isGone) return;
@@ -52,12 +60,7 @@ function pipeSink(descriptor: number): LogSink {
         dropped += 1;
         return;
       }
-      if (dropped > 0) {
-        const time = new Date().toISOString();
-        const msg = "log lines were dropped: standard error is read too slowly";
-        socket.write(`${JSON.stringify({ level: "warn", time, dropped, msg })}\n`);
-        dropped = 0;
-      }
+      tellDropped();
       socket.write(text);
     },
     flush: async () => {
