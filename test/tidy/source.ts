@@ -3,7 +3,7 @@
  * Rules see the syntax tree's facts and never the raw text, so that a word in a string or a comment
  * is not mistaken for code.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { parseSync } from "vite";
 
@@ -66,7 +66,8 @@ const FOLDERS = [
 
 /** Every TypeScript file of the repository, sorted by path. */
 export function readRepository(root: string): SourceFile[] {
-  const paths = FOLDERS.flatMap((folder) =>
+  const present = FOLDERS.filter((folder) => existsSync(join(root, folder)));
+  const paths = present.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
       .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)),
