@@ -26,7 +26,7 @@ export async function runAgent(config: AgentConfig): Promise<number> {
   if (cutOff > 0) log.root.warn({ cutOff }, `${cutOff} requests did not end in time`);
   await agent.stop();
   log.root.info("left the mesh");
-  log.flush();
+  await log.flush();
   return 0;
 }
 
@@ -42,8 +42,8 @@ function listenToSignals(agent: Agent, log: Log): void {
   const leave = (signal: NodeJS.Signals) => {
     if (agent.parts.node.isLeaving) {
       log.root.warn(`${signal} again: ending at once`);
-      log.flush();
-      process.exit(130);
+      void log.flush().then(() => process.exit(130));
+      return;
     }
     log.root.info(`${signal}: leaving`);
     void agent.leave();

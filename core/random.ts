@@ -62,14 +62,3 @@ export class SeededRandom implements Random {
     return new SeededRandom(hash32(label, this.#seed));
   }
 }
-
-/** Shuffles in place (Fisher and Yates). */
-export function shuffle<Item>(items: Item[], random: Random): Item[] {
-  for (let last = items.length - 1; last > 0; last -= 1) {
-    const other = random.below(last + 1);
-    const item = items[last] as Item;
-    items[last] = items[other] as Item;
-    items[other] = item;
-  }
-  return items;
-}

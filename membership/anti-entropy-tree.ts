@@ -26,7 +26,7 @@ const EMPTY = new Uint8Array(FINGERPRINT_BYTES);
 const EMPTY_BLOCK = new Uint8Array(BLOCK_BYTES);
 
 /** The leaf of an owner: 0 to 4,095, the same on every node. */
-export function leafOf(owner: NodeId): number {
+function leafOf(owner: NodeId): number {
   return hash32(owner) >>> (32 - 4 * LEAF_LEVEL);
 }
 

@@ -32,7 +32,7 @@ import {
   SEQ_MAX,
 } from "./document-fields.ts";
 
-export const SHARDS_MAX = 16;
+const SHARDS_MAX = 16;
 export const HEAD_PART = 0;
 /** The vitals of part p are part VITALS_PART + p. */
 export const VITALS_PART = 32;

@@ -99,7 +99,7 @@ export class Counter {
   }
 }
 
-export class Gauge {
+class Gauge {
   readonly #family: Family;
   readonly #offset: number;
 

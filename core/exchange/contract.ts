@@ -3,9 +3,9 @@
  * application dials, the router that repeats attempts, the link to another agent and the connection
  * to a local instance all speak this one contract, so that they compose in any order.
  *
- * `Backend.open` starts an exchange and gives back the handle for the request's side; the answer
- * arrives at the observer. Bodies stream both ways with back-pressure. The observer is never called
- * from inside `open`, and never again after onEnd, onError, or a call of `cancel`.
+ * Whoever opens an exchange gets the handle for the request's side; the answer arrives at the
+ * observer. Bodies stream both ways with back-pressure. The observer is never called
+ * from inside the call that opens, and never again after onEnd, onError, or a call of `cancel`.
  */
 import type { GrapevineError } from "../errors.ts";
 
@@ -61,10 +61,6 @@ export interface ExchangeObserver {
   onEnd(trailers: RawHeaders): void;
   /** Before or after the head: the exchange is over; `executed` in the error says how far it got. */
   onError(error: GrapevineError): void;
-}
-
-export interface Backend {
-  open(request: RequestHead, observer: ExchangeObserver): Exchange;
 }
 
 /** What crosses a link beside the request's head: who asks for what, and how it came here. */

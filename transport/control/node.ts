@@ -6,7 +6,7 @@
 
 import type { GossipSub } from "@libp2p/gossipsub";
 import { identify } from "@libp2p/identify";
-import type { Connection, PrivateKey, StreamHandler } from "@libp2p/interface";
+import type { Connection, ConnectionProtector, PrivateKey, StreamHandler } from "@libp2p/interface";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
@@ -75,34 +75,7 @@ export async function createControlNode(options: ControlNodeOptions): Promise<Co
     logger: quietLogger,
     nodeInfo: { name: "grapevine", version: "1", userAgent: "grapevine" },
     addresses: { listen: [toMultiaddrText(options.bind)] },
-    transports: [
-      tcp({
-        inboundSocketInactivityTimeout: 0,
-        outboundSocketInactivityTimeout: 0,
-        backlog: 511,
-        listenOpts: LISTEN_OPTIONS,
-      }),
-    ],
-    connectionProtector: () => ({
-      protect: async (connection) => {
-        options.onRawConnection(connection);
-        coalesceWrites(connection);
-        return connection;
-      },
-    }),
-    connectionEncrypters: [secureChannel(options.secure)],
-    streamMuxers: [
-      yamux({
-        enableKeepAlive: false,
-        maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
-        maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
-        streamOptions: {
-          maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX,
-          maxReadBufferLength: READ_BUFFER_BYTES_MAX,
-          maxWriteBufferLength: WRITE_BUFFER_BYTES_MAX,
-        },
-      }),
-    ],
+    ...connectionStack(options),
     connectionMonitor: { enabled: false },
     connectionManager: {
       maxConnections: MEMBERS_MAX,
@@ -142,6 +115,40 @@ export async function createControlNode(options: ControlNodeOptions): Promise<Co
     stop: async () => {
       await node.stop();
     },
+  };
+}
+
+/** What a connection is made of, from the socket up. */
+function connectionStack(options: ControlNodeOptions) {
+  return {
+    transports: [
+      tcp({
+        inboundSocketInactivityTimeout: 0,
+        outboundSocketInactivityTimeout: 0,
+        backlog: 511,
+        listenOpts: LISTEN_OPTIONS,
+      }),
+    ],
+    connectionProtector: (): ConnectionProtector => ({
+      protect: async (connection) => {
+        options.onRawConnection(connection);
+        coalesceWrites(connection);
+        return connection;
+      },
+    }),
+    connectionEncrypters: [secureChannel(options.secure)],
+    streamMuxers: [
+      yamux({
+        enableKeepAlive: false,
+        maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
+        maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
+        streamOptions: {
+          maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX,
+          maxReadBufferLength: READ_BUFFER_BYTES_MAX,
+          maxWriteBufferLength: WRITE_BUFFER_BYTES_MAX,
+        },
+      }),
+    ],
   };
 }
 
