@@ -38,7 +38,7 @@ export interface MembershipConfig {
   /** Rumours that are not spent yet are pushed again after this. */
   readonly gossipIntervalMs: number;
   readonly gossipFanout: number;
-  /** Each rumour is sent mult * ceil(log10(members + 1)) times by each member. */
+  /** Each member sends a rumour mult * ceil(ln(members + 1)) times, less what it hears again. */
   readonly retransmitMult: number;
   /** Every so often the whole table is compared with one random neighbour's. */
   readonly syncIntervalMs: number;
@@ -111,4 +111,9 @@ export function suspicionBounds(
   const decades = Math.log10(Math.max(1, members));
   const minMs = config.suspicionBaseMs + config.suspicionPerDecadeMs * decades;
   return { minMs, maxMs: minMs * config.suspicionMaxFactor };
+}
+
+/** How often each member sends one rumour: SWIM's lambda * log n, with lambda = 3 as in its paper. */
+export function sendsMax(config: MembershipConfig, members: number): number {
+  return config.retransmitMult * Math.ceil(Math.log(members + 1));
 }

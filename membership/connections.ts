@@ -159,6 +159,11 @@ export class Connections {
     out.dial(address, id);
   }
 
+  /** Dials a member unless many attempts are under way. */
+  dialIfRoom(slot: number, now: Millis, out: MembershipOutput): void {
+    if (this.#dials.size < this.#parts.config.dialsMax) this.dial(slot, now, out);
+  }
+
   onDeadline(now: Millis, out: MembershipOutput): void {
     if (this.#maintainAt > now) return;
     this.#maintainAt = (now + MAINTAIN_MS) as Millis;
@@ -238,7 +243,7 @@ export class Connections {
       if (attempt.nextAt <= now) {
         // A random link that cannot be made is replaced by another.
         if (attempt.failures > 2) this.#randomLinks.delete(slot);
-        if (this.#dials.size < this.#parts.config.dialsMax) this.dial(slot, now, out);
+        this.dialIfRoom(slot, now, out);
       } else if (nextAt === undefined || attempt.nextAt < nextAt) nextAt = attempt.nextAt;
     }
     if (nextAt !== undefined && nextAt < this.#maintainAt) this.#maintainAt = nextAt;

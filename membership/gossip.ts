@@ -6,7 +6,7 @@
  */
 import type { Random } from "../core/seams.ts";
 import type { Millis, NodeId } from "../core/types.ts";
-import type { MembershipConfig } from "./config.ts";
+import { type MembershipConfig, sendsMax } from "./config.ts";
 import type { Ledger, Via } from "./ledger.ts";
 import type { Members } from "./members.ts";
 import type { MembershipOutput, PacketVerdict } from "./output.ts";
@@ -126,7 +126,7 @@ export class Gossip {
 
   #sendsMax(): number {
     const { config, members } = this.#parts;
-    return config.retransmitMult * Math.ceil(Math.log10(members.present + 1));
+    return sendsMax(config, members.present);
   }
 }
 

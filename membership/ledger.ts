@@ -2,14 +2,14 @@
  * Everything that is said about members, by whom and when, comes together here: records are read,
  * compared, verified once, merged into the table, passed on, and turned into events. News by rumour
  * is believed at once. News of a death that arrives in a sync, or about a member that this node has
- * just heard itself, is only a doubt: the subject is told, and has as long as the longest suspicion
- * to refute it. Without that, two halves of a healed partition would bury each other.
+ * just heard itself, is only a doubt: the subject is told and gets the time to refute it, and this node
+ * looks for itself whether something listens there. Without that, two halves of a healed partition would bury each other.
  */
 import type { Signer, Verifier } from "../core/seams.ts";
 import type { Millis, NodeId } from "../core/types.ts";
 import type { Awareness } from "./awareness.ts";
 import type { MembershipConfig } from "./config.ts";
-import { suspicionBounds } from "./config.ts";
+import { sendsMax, suspicionBounds } from "./config.ts";
 import { Damping } from "./damping.ts";
 import {
   ABSENT,
@@ -32,6 +32,7 @@ import {
   isAuthentic,
   type Life,
   parseRecord,
+  rumourKey,
   type SignedRecord,
   type Statement,
   signAccusation,
@@ -44,6 +45,11 @@ import type { Suspicions } from "./suspicion.ts";
 export type Via = "rumour" | "page" | "doubt";
 /** "stale": this node knows better and can tell the sender so. */
 export type Ingested = "news" | "known" | "stale" | "malformed" | "forged" | "full";
+
+/** In larger clusters newcomers are rumoured less: many join at once, and syncs tell of them too. */
+const NEWCOMERS_TOLD_FULLY = 64;
+/** A doubt lasts this many times the shortest suspicion: the subject has to hear of it first. */
+const DOUBT_FACTOR = 3;
 
 interface Doubt {
   readonly accusation: Accusation;
@@ -62,6 +68,8 @@ export interface LedgerParts {
   readonly rumours: Rumours;
   readonly doubts: Rumours;
   readonly own: OwnStatement;
+  /** A member is held dead by others: time to look for oneself. */
+  readonly onDoubt: (slot: number, now: Millis, out: MembershipOutput) => void;
   /** Called before the node hears of it, so that probes and connections follow first. */
   readonly onEvent: (event: MemberEvent, now: Millis, out: MembershipOutput) => void;
 }
@@ -133,7 +141,7 @@ export class Ledger {
     const { epoch, incarnation } = life;
     const accusation = signAccusation(signer, { subject, epoch, incarnation, verdict, basis });
     if (members.isNews(accusation)) this.#adopt(accusation, undefined, true, now, out);
-    else rumours.add(keyOf(accusation), accusation.bytes, undefined);
+    else rumours.add(accusation.key, accusation.bytes, undefined);
   }
 
   /** Shows a verdict that was passed while this node heard nobody; nobody is told. */
@@ -160,6 +168,15 @@ export class Ledger {
 
   clearAllPrivate(now: Millis, out: MembershipOutput): void {
     for (const slot of [...this.#private]) this.clearPrivate(slot, now, out);
+  }
+
+  /** This node looked for itself and found nothing there: what others say is true. */
+  confirmDoubt(slot: number, now: Millis, out: MembershipOutput): void {
+    const doubt = this.#pending.get(slot);
+    if (doubt === undefined) return;
+    this.#pending.delete(slot);
+    if (!this.#parts.members.isNews(doubt.accusation)) return;
+    this.#adopt(doubt.accusation, undefined, true, now, out);
   }
 
   /** What this node would answer to whoever holds older news about the member. */
@@ -241,13 +258,15 @@ export class Ledger {
 
   /** A record that does not move the table may still confirm a suspicion, or be older than ours. */
   #ingestKnown(record: SignedRecord, from: NodeId, verified: () => boolean): Ingested {
-    const { members, suspicions, rumours, signer } = this.#parts;
+    const { members, suspicions, rumours, signer, config } = this.#parts;
     const slot = members.slotOf(record.subject) as number;
     const life = members.life(slot) as Life;
     const order = compareLives(record, life);
+    if (rumours.size > 0) rumours.onHeardAgain(record.key, sendsMax(config, members.present));
     if (record.kind === "statement") {
       const isBuried = members.accusation(slot) !== undefined && members.rank(slot) >= DEAD;
-      return order < 0 || (order === 0 && isBuried) ? "stale" : "known";
+      const isForeign = record.nonce !== members.statement(slot)?.nonce;
+      return order < 0 || (order === 0 && (isBuried || isForeign)) ? "stale" : "known";
     }
     if (order < 0) return "stale";
     if (order > 0 || members.rank(slot) !== SUSPECT) return "known";
@@ -258,7 +277,7 @@ export class Ledger {
     if (!verified()) return "forged";
     if (!suspicions.confirm(suspicion, record.accuser)) return "known";
     if (!members.registry.find(record.bytes)) members.registry.remember(record);
-    rumours.add(keyOf(record), record.bytes, from);
+    rumours.add(record.key, record.bytes, from);
     return "news";
   }
 
@@ -285,14 +304,15 @@ export class Ledger {
     const slot = members.slotOf(accusation.subject) as number;
     const known = this.#pending.get(slot);
     if (known !== undefined && compareLives(known.accusation, accusation) >= 0) return "known";
-    const { maxMs } = suspicionBounds(config, members.present);
+    const { minMs } = suspicionBounds(config, members.present);
     this.#pending.delete(slot);
-    this.#pending.set(slot, { accusation, believeAt: (now + maxMs) as Millis });
+    this.#pending.set(slot, { accusation, believeAt: (now + minMs * DOUBT_FACTOR) as Millis });
     if (!members.registry.find(accusation.bytes)) members.registry.remember(accusation);
     doubts.add(accusation.subject, accusation.bytes, from);
     const before = members.rank(slot);
     members.showAs(slot, SUSPECT, now);
-    this.#report(slot, before, `held dead by others since ${accusation.accuser}`, now, out);
+    this.#report(slot, before, `held dead by others, says ${accusation.accuser}`, now, out);
+    this.#parts.onDoubt(slot, now, out);
     return "news";
   }
 
@@ -311,17 +331,40 @@ export class Ledger {
     const { slot, replaced } = change;
     if (!members.registry.find(record.bytes)) members.registry.remember(record);
     this.#private.delete(slot);
-    if (change.after !== SUSPECT) suspicions.close(slot);
+    if (change.after !== SUSPECT) this.#endSuspicion(slot, record.subject);
     else if (record.kind === "accusation") {
       const suspicion = suspicions.open(slot, record);
       if (record.accuser !== signer.id) suspicions.confirm(suspicion, record.accuser);
     }
     this.#reviseDoubt(slot, now);
     const { subject } = record;
-    for (const kind of ["statement", "verdict"]) rumours.drop(`${kind} ${subject}`);
-    if (isRelayed) rumours.add(keyOf(record), record.bytes, from);
+    rumours.drop(rumourKey("statement", subject));
+    rumours.drop(rumourKey("verdict", subject));
+    if (isRelayed) this.#spread(record, before, from);
     this.#report(slot, before, whyOf(record), now, out, record, replaced);
     return true;
+  }
+
+  /** What was said against the former life is not passed on any more. */
+  #endSuspicion(slot: number, subject: NodeId): void {
+    const { suspicions, rumours, signer } = this.#parts;
+    const suspicion = suspicions.get(slot);
+    if (suspicion === undefined) return;
+    for (const accuser of [...suspicion.accusers, signer.id]) {
+      rumours.drop(rumourKey("suspicion", subject, accuser));
+    }
+    suspicions.close(slot);
+  }
+
+  /**
+   * The teller need not hear it again, unless it speaks of itself: another process with the same
+   * identity has to.
+   */
+  #spread(record: SignedRecord, before: Rank, from: NodeId | undefined): void {
+    const { rumours, members } = this.#parts;
+    const isOneOfMany = before === ABSENT && members.present > NEWCOMERS_TOLD_FULLY;
+    const teller = from === record.subject ? undefined : from;
+    rumours.add(record.key, record.bytes, teller, isOneOfMany ? 2 : 1);
   }
 
   /** A doubt is settled by a later life, and stands over anything else. */
@@ -368,13 +411,6 @@ export class Ledger {
     this.#parts.onEvent(event, now, out);
     out.changed(event);
   }
-}
-
-/** Statements and verdicts take each other's place; suspicions by different accusers do not. */
-function keyOf(record: SignedRecord): string {
-  if (record.kind === "statement") return `statement ${record.subject}`;
-  if (record.verdict !== "suspect") return `verdict ${record.subject}`;
-  return `suspicion ${record.subject} ${record.accuser}`;
 }
 
 function whyOf(record: SignedRecord): string {

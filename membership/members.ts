@@ -147,6 +147,7 @@ export class Members {
     const slot = this.slotOf(record.subject);
     if (slot === undefined) return true;
     const statement = this.#statements[slot];
+    if (record === statement) return false;
     if (record.kind === "statement") {
       return statement === undefined || compareStatements(record, statement) > 0;
     }

@@ -106,6 +106,10 @@ export class Membership {
       signer,
       verifier,
       own,
+      onDoubt: (slot, at, output) => {
+        const isConnected = this.#peers.get(members.registry.idOf(slot)) !== undefined;
+        if (!isConnected) this.#running().connections.dialIfRoom(slot, at, output);
+      },
       onEvent: (event, at) => this.#onEvent(event, at),
     });
     const gossip = new Gossip({ ...shared, ledger });
@@ -179,9 +183,12 @@ export class Membership {
     out: MembershipOutput,
   ): void {
     if (this.#hasLeft) return;
-    const { connections, verdicts } = this.#running();
+    const { connections, verdicts, ledger } = this.#running();
     const slot = connections.onDialFailed(address, expected, reason, now);
-    if (slot !== undefined && reason.kind === "refused") verdicts.onRefused(slot, now, out);
+    if (slot !== undefined && reason.kind === "refused") {
+      ledger.confirmDoubt(slot, now, out);
+      verdicts.onRefused(slot, now, out);
+    }
     this.#settle(now);
   }
 
@@ -293,6 +300,9 @@ export class Membership {
 
   /** Figures for metrics and `status`. */
   health(): {
+    /** Members that take part: alive or suspect, this node among them. */
+    readonly members: number;
+    /** Local health: 0 is well, 8 is worst. */
     readonly awareness: number;
     readonly peers: number;
     readonly rumours: number;
@@ -300,6 +310,7 @@ export class Membership {
     readonly subjects: number;
   } {
     return {
+      members: this.#running().members.present,
       awareness: this.#awareness.score,
       peers: this.#peers.size,
       rumours: this.#rumours.size + this.#doubts.size,

@@ -43,6 +43,8 @@ export interface Life {
 
 export interface Statement extends Life {
   readonly kind: "statement";
+  /** What the record is about, for rumours: see rumourKey. */
+  readonly key: string;
   readonly subject: NodeId;
   readonly leaving: boolean;
   readonly left: boolean;
@@ -54,6 +56,7 @@ export interface Statement extends Life {
 
 export interface Accusation extends Life {
   readonly kind: "accusation";
+  readonly key: string;
   readonly subject: NodeId;
   readonly verdict: Verdict;
   readonly accuser: NodeId;
@@ -62,6 +65,24 @@ export interface Accusation extends Life {
 }
 
 export type SignedRecord = Statement | Accusation;
+
+/**
+ * Rumours under one key take each other's place: statements of one member, and verdicts about it.
+ * Suspicions by different accusers do not, because they confirm each other.
+ */
+export function rumourKey(
+  kind: "statement" | "verdict" | "suspicion",
+  subject: NodeId,
+  accuser = "",
+): string {
+  return `${kind} ${subject} ${accuser}`;
+}
+
+function accusationKey(verdict: Verdict, subject: NodeId, accuser: NodeId): string {
+  return verdict === "suspect"
+    ? rumourKey("suspicion", subject, accuser)
+    : rumourKey("verdict", subject);
+}
 
 export function compareLives(left: Life, right: Life): number {
   return left.epoch - right.epoch || left.incarnation - right.incarnation;
@@ -99,23 +120,26 @@ export function compareBytes(left: Uint8Array, right: Uint8Array): number {
 
 export function signStatement(
   signer: Signer,
-  content: Omit<Statement, "kind" | "subject" | "bytes">,
+  content: Omit<Statement, "kind" | "key" | "subject" | "bytes">,
 ): Statement {
   const flags = (content.leaving ? FLAG_LEAVING : 0) | (content.left ? FLAG_LEFT : 0);
   const { epoch, incarnation, nonce, bind } = content;
   const bytes = seal(signer, [STATEMENT, signer.id, epoch, incarnation, flags, nonce, bind]);
-  return { kind: "statement", subject: signer.id, ...content, bytes };
+  const key = rumourKey("statement", signer.id);
+  return { kind: "statement", key, subject: signer.id, ...content, bytes };
 }
 
 export function signAccusation(
   signer: Signer,
-  content: Omit<Accusation, "kind" | "accuser" | "bytes">,
+  content: Omit<Accusation, "kind" | "key" | "accuser" | "bytes">,
 ): Accusation {
   const { subject, epoch, incarnation, verdict, basis } = content;
   const verdictCode = VERDICTS.indexOf(verdict);
   const basisCode = BASES.indexOf(basis);
   const body = [ACCUSATION, subject, epoch, incarnation, verdictCode, signer.id, basisCode];
-  return { kind: "accusation", accuser: signer.id, ...content, bytes: seal(signer, body) };
+  const key = accusationKey(verdict, subject, signer.id);
+  const bytes = seal(signer, body);
+  return { kind: "accusation", key, accuser: signer.id, ...content, bytes };
 }
 
 /** Reads a record without judging its signature; undefined if it is not one. Copies the bytes. */
@@ -132,6 +156,7 @@ export function parseRecord(wire: Uint8Array): SignedRecord | undefined {
     if (typeof seventh !== "string" || seventh.length > BIND_LENGTH_MAX) return undefined;
     return {
       kind: "statement",
+      key: rumourKey("statement", subject),
       ...life,
       leaving: (fifth & FLAG_LEAVING) !== 0,
       left: (fifth & FLAG_LEFT) !== 0,
@@ -146,6 +171,7 @@ export function parseRecord(wire: Uint8Array): SignedRecord | undefined {
   const basis = (typeof seventh === "number" ? BASES[seventh] : undefined) ?? "silence";
   return {
     kind: "accusation",
+    key: accusationKey(verdict, subject, sixth),
     ...life,
     verdict,
     accuser: sixth,

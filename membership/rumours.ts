@@ -16,7 +16,9 @@ interface Rumour {
   readonly bytes: Uint8Array;
   /** Who told us: it need not hear it from us. */
   readonly from: NodeId | undefined;
+  /** How often it was sent, or heard again; each counts `cost`. */
   sends: number;
+  readonly cost: number;
 }
 
 export class Rumours {
@@ -36,11 +38,14 @@ export class Rumours {
     return hasFresh;
   }
 
-  /** `key` names what the news is about; the newest news under a key wins. */
-  add(key: string, bytes: Uint8Array, from: NodeId | undefined): void {
+  /**
+   * `key` names what the news is about; the newest news under a key wins. With a cost of 2 it is
+   * sent half as often.
+   */
+  add(key: string, bytes: Uint8Array, from: NodeId | undefined, cost = 1): void {
     this.drop(key);
     if (this.#byKey.size >= RUMOURS_MAX) this.#dropMostTold();
-    const rumour: Rumour = { bytes, from, sends: 0 };
+    const rumour: Rumour = { bytes, from, sends: 0, cost };
     this.#byKey.set(key, rumour);
     this.#tier(0).set(key, rumour);
     this.#hasFresh = true;
@@ -51,6 +56,12 @@ export class Rumours {
     if (rumour === undefined) return;
     this.#byKey.delete(key);
     this.#tier(rumour.sends).delete(key);
+  }
+
+  /** Somebody told this node what it is telling itself: one send less is needed. */
+  onHeardAgain(key: string, sendsMax: number): void {
+    const rumour = this.#byKey.get(key);
+    if (rumour !== undefined) this.#countSend(key, rumour, sendsMax);
   }
 
   clear(): void {
@@ -83,7 +94,7 @@ export class Rumours {
 
   #countSend(key: string, rumour: Rumour, sendsMax: number): void {
     this.drop(key);
-    rumour.sends += 1;
+    rumour.sends += rumour.cost;
     if (rumour.sends >= sendsMax) return;
     this.#byKey.set(key, rumour);
     this.#tier(rumour.sends).set(key, rumour);

@@ -27,6 +27,32 @@ describe("joining", () => {
   );
 });
 
+describe("five hundred members", () => {
+  it("find each other at once over one seed, and no member does work for each other", {
+    timeout: 120_000,
+  }, () => {
+    const count = 500;
+    const network = new Network({ seed: 5, isRegistryShared: true });
+    const hosts = network.addCluster(count);
+    const isComplete = () => hosts.every((host) => host.membership?.health().members === count);
+    expect(network.runUntil(isComplete, 10_000)).toBeDefined();
+    expect(network.packets / count).toBeLessThan(150);
+    network.run(30_000);
+    const connections = hosts.map((host) => host.peers.size);
+    expect(Math.max(...connections)).toBeLessThanOrEqual(64);
+    const before = { packets: network.packets, bytes: network.bytes };
+    network.run(10_000);
+    // Eight probes a second sent and answered, eight received, and a sync now and then.
+    expect((network.packets - before.packets) / count / 10).toBeLessThan(20);
+    expect((network.bytes - before.bytes) / count / 10).toBeLessThan(2_000);
+    expect(eventsOf(hosts, "suspect")).toEqual([]);
+    const [victim, ...rest] = [network.at(9), ...hosts.filter((_, at) => at !== 9)];
+    network.crash(victim);
+    const ms = network.runUntil(() => network.allSee(rest, victim, "dead"), 3_000, 100);
+    expect(ms).toBeDefined();
+  });
+});
+
 describe("a crash", () => {
   it.each([2, 3, 5, 20, 64])("with closed sockets is known to all of %i within 3 s", (count) => {
     const network = joined(count);
