@@ -27,6 +27,8 @@ const DEAD_DIALS = 2;
 const UNNEEDED_MS = 10_000;
 /** A dead member may only be paused: it hears so soonest over the old connection. */
 const DEAD_CONNECTION_MS = 30_000;
+/** A subject is asked each second; a connection on which it is silent for this long is broken. */
+const SILENT_CONNECTION_MS = 20_000;
 /** Connected to fewer, a node keeps asking seeds and known addresses in a hurry. */
 const ENOUGH = 3;
 /** Identities with an address that are not members: from disk or from documents. */
@@ -173,6 +175,7 @@ export class Connections {
     this.#dialSeeds(now, out);
     this.#dialCandidates(now, out);
     this.#dialDead(now, out);
+    this.#hangUpSilent(now, out);
     this.#hangUpUnneeded(now, out);
   }
 
@@ -292,6 +295,15 @@ export class Connections {
       const slot = members.drawDead(random);
       if (slot === undefined || peers.get(members.registry.idOf(slot)) !== undefined) continue;
       this.dial(slot, now, out);
+    }
+  }
+
+  /** A connection may be half open for ever (lost NAT state, a twin): a new one tells. */
+  #hangUpSilent(now: Millis, out: MembershipOutput): void {
+    const { members, observers, peers } = this.#parts;
+    for (const slot of observers.subjects()) {
+      const peer = peers.get(members.registry.idOf(slot));
+      if (peer !== undefined && now - peer.heardAt > SILENT_CONNECTION_MS) out.hangUp(peer.id);
     }
   }
 

@@ -335,6 +335,8 @@ export class Prober {
 
   #accuseIfDue(subject: Subject, now: Millis, out: MembershipOutput): void {
     if (!subject.hasIndirectFailed) return;
+    // The slot may have been given to another member since.
+    if (this.#parts.members.slotOf(subject.id) !== subject.slot) return;
     const windowMisses = bitCount(subject.history);
     if (subject.misses >= MISSES_TO_ACCUSE) {
       this.#parts.verdicts.suspect(subject.slot, "silence", now, out);

@@ -257,7 +257,7 @@ describe("duplicate identity", () => {
     const { network, hosts } = joined(8);
     const clone = network.add("host3");
     network.start(clone, [network.at(0).address], 1);
-    network.run(20_000);
+    network.run(60_000);
     const reports = eventsOf([...hosts, clone], "duplicate_identity");
     expect(reports.length).toBeGreaterThan(0);
     for (const report of reports) expect(report.peer).toBe(clone.id);
