@@ -21,7 +21,13 @@ export async function runAgent(config: AgentConfig): Promise<number> {
   listenToSignals(agent, log);
   // Node writes the cache at the end of the process, which for an agent may be a kill.
   flushCompileCache();
-  const cutOff = await agent.left;
+  const cutOff = await Promise.race([agent.left, agent.parts.failure.promise]).catch(
+    async (error: unknown) => {
+      await agent.stop();
+      await log.flush();
+      throw error;
+    },
+  );
   await new Promise((done) => setTimeout(done, ANSWER_MS));
   if (cutOff > 0) log.root.warn({ cutOff }, `${cutOff} requests did not end in time`);
   await agent.stop();

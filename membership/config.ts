@@ -76,7 +76,7 @@ export const LAN: MembershipConfig = {
   dialTimeoutMs: 12_000,
 };
 
-export const WAN: MembershipConfig = {
+const WAN: MembershipConfig = {
   ...LAN,
   // Round trips of 300 ms and routes that change under way: memberlist allows 3 s per answer.
   probeIntervalMs: 2_000,
@@ -92,7 +92,7 @@ export const WAN: MembershipConfig = {
   dialTimeoutMs: 20_000,
 };
 
-export const LOCAL: MembershipConfig = {
+const LOCAL: MembershipConfig = {
   ...LAN,
   // Twenty agents on two cores: connecting is cheap, being scheduled late is usual.
   probeTimeoutMs: 600,

@@ -19,7 +19,7 @@ const ID_LENGTH_MAX = 128;
 /** A DNS name of 253, a colon and a port. */
 const BIND_LENGTH_MAX = 260;
 /** Far beyond any clock in milliseconds, and far enough from 2^53 to count on. */
-export const EPOCH_MAX = 2 ** 52;
+const EPOCH_MAX = 2 ** 52;
 export const INCARNATION_MAX = 2 ** 31;
 
 const DOMAIN = new TextEncoder().encode("grapevine member record 1\0");

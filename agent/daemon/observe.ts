@@ -2,6 +2,7 @@
  * What a node reports, told to whoever listens: the log for operators, events for scripts, records
  * and metrics for later questions, the disk for the next start.
  */
+import { GrapevineError } from "../../core/errors.ts";
 import type { LinkEvent } from "../../core/link/links.ts";
 import type { DirectoryReport } from "../../membership/directory.ts";
 import type { MemberEvent } from "../../membership/membership.ts";
@@ -14,6 +15,9 @@ import { createRequestMetrics } from "../telemetry/request-metrics.ts";
 import { publishViewChanges } from "../telemetry/view-events.ts";
 import type { Forwards } from "./forwards.ts";
 import type { AgentParts } from "./parts.ts";
+
+/** An agent that finds its key in use within this time of its start is the clone. */
+const CLONE_UPTIME_MS = 30_000;
 
 export function observeNode(
   parts: Omit<AgentParts, "node" | "forwards">,
@@ -33,12 +37,16 @@ export function observeNode(
     },
     onMemberEvent: (event) => {
       logMember(event, log);
+      if (event.kind === "duplicate_identity") onDuplicate(parts);
       if (event.kind === "forgotten") learned.forget(event.peer);
     },
     onLinkEvent: (event) => observeLink(event, events, log),
     onDocument: (owner, message, part) => learned.keepStatement(owner, message, part),
     onRefused: (peer, why) => membership.warn({ peer }, `refused: ${why}`),
-    onDirectoryReport: (report) => logReport(report, log),
+    onDirectoryReport: (report) => {
+      logReport(report, log);
+      if (report.kind === "duplicate_identity") onDuplicate(parts);
+    },
     onDialed: (address, failure) => {
       if (failure === undefined) dials.onConnected(address);
       else {
@@ -52,6 +60,18 @@ export function observeNode(
       logAccess(record);
     },
   };
+}
+
+/** Of two agents with one key the younger one is the clone, and must not wear the older one out. */
+function onDuplicate({ failure, config }: Pick<AgentParts, "failure" | "config">): void {
+  if (process.uptime() * 1_000 > CLONE_UPTIME_MS) return;
+  failure.reject(
+    new GrapevineError(
+      "conflict",
+      `another agent runs with the identity of this one (${config.dataDir}); this one, the younger, ` +
+        "stops. Give each agent its own data directory and identity",
+    ),
+  );
 }
 
 export function observeRegistrations(event: RegistrationEvent, log: Log): void {

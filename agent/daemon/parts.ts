@@ -14,7 +14,7 @@ import type { LocalInstance } from "../../core/exchange/inbound.ts";
 import { refuse } from "../../core/exchange/refused.ts";
 import { Records } from "../../core/records.ts";
 import type { ServiceKey } from "../../core/types.ts";
-import { LAN, LOCAL } from "../../membership/config.ts";
+import { MEMBERSHIP_PRESETS } from "../../membership/config.ts";
 import { SystemClock } from "../../transport/clock.ts";
 import { systemRandom } from "../../transport/entropy.ts";
 import { createUpstreams, type Upstreams } from "../../transport/http/upstream.ts";
@@ -55,6 +55,8 @@ export interface AgentParts {
   readonly planes: Planes;
   readonly upstreams: Upstreams;
   readonly dials: Dials;
+  /** Rejects if the agent must stop at once, and says why. */
+  readonly failure: PromiseWithResolvers<never>;
   readonly learned: Learned;
   readonly registrations: Registrations;
   readonly node: MeshNode<LocalInstance>;
@@ -88,6 +90,7 @@ export function buildParts(
     records: new Records(),
     processMetrics: createProcessMetrics(registry),
     dials: new Dials(),
+    failure: Promise.withResolvers<never>(),
     learned: new Learned(state, identity.id),
   };
   const seams = {
@@ -137,7 +140,7 @@ function nodeSettings(parts: Omit<AgentParts, "node" | "forwards">, epoch: numbe
     bind: planes.control.advertised,
     link: planes.linkAdvertised,
     // Many agents of one host share its processors; machines of their own do not.
-    membership: dev ? LOCAL : LAN,
+    membership: MEMBERSHIP_PRESETS[dev ? "local" : "lan"],
     checkCertificate: trust.checkOwner,
     egress: () => parts.config.egress,
     caller: `spiffe://${trustDomain}/node/${name}`,

@@ -1,5 +1,7 @@
 /** Killing, restarting and leaving: what an application notices, and what the mesh believes. */
+import { cpSync } from "node:fs";
 import * as http from "node:http";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type AgentProcess, type Answer, eventually, Fleet, get } from "./fleet.ts";
 
@@ -169,5 +171,20 @@ describe("registrations", () => {
     await again.exited;
     const third = await fleet.agent("a");
     expect((await get(third, "http://kept.mesh/")).status).toBe(404);
+  });
+});
+
+describe("a clone of a data directory", () => {
+  it("is found out, and one of the two stops with a clear message", async () => {
+    await using fleet = new Fleet();
+    const [a, b] = (await meshOf(fleet, ["a", "b"])) as [AgentProcess, AgentProcess];
+    cpSync(b.dataDir, join(fleet.directory, "clone"), { recursive: true });
+    const clone = await fleet.agent("clone", { join: a.bind });
+    expect(clone.id).toBe(b.id);
+    // Both have just started: either may be the one that stops.
+    const stopped = await Promise.race([b, clone].map((each) => each.exited.then(() => each)));
+    expect(await stopped.exited).toBe(1);
+    expect(stopped.log()).toMatch(/another agent runs with the identity of this one/);
+    await sees(fleet, a, "alive", 2);
   });
 });

@@ -176,9 +176,7 @@ export interface Answer {
 }
 
 /** One plain request, never repeated. */
-export function request(
-  options: http.RequestOptions & { readonly body?: string },
-): Promise<Answer> {
+function request(options: http.RequestOptions & { readonly body?: string }): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = http.request(options, (response) => {
       let text = "";

@@ -187,7 +187,7 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
 
   dial(address: string, expect: NodeId | undefined): void {
     this.#events.during(() => {
-      const connected = expect === undefined ? undefined : this.#peers.newest(expect);
+      const connected = expect === undefined ? undefined : this.#peers.lastHeard(expect);
       if (connected !== undefined) {
         this.#tellConnected(connected, address);
         return;
@@ -197,12 +197,12 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
   }
 
   isConnected(peer: NodeId): boolean {
-    return this.#peers.newest(peer) !== undefined;
+    return this.#peers.lastHeard(peer) !== undefined;
   }
 
   send(peer: NodeId, packet: Uint8Array): void {
     assert(packet.length <= CONTROL_PACKET_BYTES_MAX, "a control packet within its limit");
-    this.#events.during(() => this.#peers.newest(peer)?.send(packet));
+    this.#events.during(() => this.#peers.lastHeard(peer)?.send(packet));
   }
 
   hangUp(peer: NodeId): void {
@@ -262,6 +262,7 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
   }
 
   onChannelPacket(channel: ControlChannel, packet: Uint8Array): void {
+    this.#peers.onHeard(channel);
     this.#tell((listener) => listener.onPacket(channel.peer, packet));
   }
 

@@ -5,6 +5,8 @@ import { EventBus } from "../../../agent/telemetry/events.ts";
 import { Log } from "../../../agent/telemetry/log.ts";
 import { GrapevineError } from "../../../core/errors.ts";
 import { SeededRandom } from "../../../core/random.ts";
+import type { Millis } from "../../../core/types.ts";
+import type { MeshView } from "../../../core/view.ts";
 import { SystemClock } from "../../../transport/clock.ts";
 import { decisionRecord } from "../telemetry/record.ts";
 import { instanceView, memberView, meshView, nodeId } from "../views.ts";
@@ -15,30 +17,12 @@ export function createFakeNode() {
     level: "silent",
     sink: { write: () => undefined, flush: async () => undefined },
   });
-  const registrations = new Registrations({
-    clock,
-    random: new SeededRandom(1),
-    store: { put: () => undefined, delete: () => undefined, all: () => [] },
-    agentName: "a",
-    allowExecChecks: false,
-    onChange: () => undefined,
-  });
+  const registrations = fakeRegistrations(clock);
   const forwards = new Map<string, Forward>();
   const records = [2, 1].map((at) => decisionRecord({ id: `000000000000000${at}` }));
   const state = { leave: Promise.resolve(), calls: [] as string[] };
   const since = clock.now();
-  const view = meshView({
-    members: [
-      memberView("b", { since, state: "suspect" }),
-      memberView("a", { since, self: true }),
-      memberView("c", { since, state: "dead" }),
-    ],
-    instances: [
-      instanceView("web", "one", "b", { since }),
-      instanceView("web", "two", "a", { since, ports: [81], tags: { k: "v" } }),
-      instanceView("api", "x", "b", { since, health: "failing", conflict: true, agentName: "" }),
-    ],
-  });
+  const view = fakeView(since);
   const node: LocalNode = {
     events: new EventBus(() => clock.wall()),
     log,
@@ -88,4 +72,30 @@ export function createFakeNode() {
     record: (id) => records.find((record) => record.id === id),
   };
   return { node, log, state, close: () => registrations.close() };
+}
+
+function fakeRegistrations(clock: SystemClock): Registrations {
+  return new Registrations({
+    clock,
+    random: new SeededRandom(1),
+    store: { put: () => undefined, delete: () => undefined, all: () => [] },
+    agentName: "a",
+    allowExecChecks: false,
+    onChange: () => undefined,
+  });
+}
+
+function fakeView(since: Millis): MeshView {
+  return meshView({
+    members: [
+      memberView("b", { since, state: "suspect" }),
+      memberView("a", { since, self: true }),
+      memberView("c", { since, state: "dead" }),
+    ],
+    instances: [
+      instanceView("web", "one", "b", { since }),
+      instanceView("web", "two", "a", { since, ports: [81], tags: { k: "v" } }),
+      instanceView("api", "x", "b", { since, health: "failing", conflict: true, agentName: "" }),
+    ],
+  });
 }

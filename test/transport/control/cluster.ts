@@ -16,7 +16,7 @@ import { KeySigner, KeyVerifier, newSeed } from "../../../transport/identity/sig
 const verifier = new KeyVerifier();
 const running = new Set<RunningControlTransport>();
 
-export class Recorder implements ControlListener {
+class Recorder implements ControlListener {
   readonly connected: { peer: NodeId; address: string | undefined }[] = [];
   readonly disconnected: { peer: NodeId; reason: CloseReason; at: number }[] = [];
   readonly failed: { address: string; expected: NodeId | undefined; reason: CloseReason }[] = [];
