@@ -18,12 +18,14 @@ import type { LatencyEstimate } from "../core/router/policy.ts";
 import type { Millis } from "../core/types.ts";
 
 export interface LatencyConfig {
-  /**
-   * The time in which an estimate loses all but 1/e of its weight. linkerd takes 10 s; a new instance
-   * answers its first request in a hundred times its later latency, and would stay without a second
-   * one for half a minute. At 2.5 s it is tried again after some eight.
-   */
+  /** The time in which an estimate loses all but 1/e of its weight. linkerd takes 10 s. */
   readonly decayMs: number;
+  /**
+   * The same for an instance that has answered fewer than `coldAnswers` times. Code and connections
+   * are cold then: a first answer that takes a hundred times as long as later ones says nothing.
+   */
+  readonly coldDecayMs: number;
+  readonly coldAnswers: number;
   /** What a failure counts as, at least. */
   readonly failureMs: number;
   readonly floorMs: number;
@@ -33,6 +35,8 @@ export interface LatencyConfig {
 
 export const LATENCY_DEFAULTS: LatencyConfig = {
   decayMs: 2_500,
+  coldDecayMs: 250,
+  coldAnswers: 10,
   failureMs: 200,
   floorMs: 2,
   unansweredMs: 1_000,
@@ -42,6 +46,7 @@ export class PeakEwma implements LatencyEstimate {
   readonly #config: LatencyConfig;
   #estimateMs = 0;
   #stampedAt: Millis | undefined;
+  #answers = 0;
   #inFlight = 0;
 
   constructor(config: LatencyConfig) {
@@ -64,6 +69,7 @@ export class PeakEwma implements LatencyEstimate {
       this.#estimateMs = this.#estimateMs * kept + latencyMs * (1 - kept);
     }
     this.#stampedAt = now;
+    this.#answers += 1;
   }
 
   failed(elapsedMs: number, now: Millis): void {
@@ -88,6 +94,8 @@ export class PeakEwma implements LatencyEstimate {
 
   #kept(now: Millis): number {
     const age = now - (this.#stampedAt ?? now);
-    return age > 0 ? Math.exp(-age / this.#config.decayMs) : 1;
+    const { decayMs, coldDecayMs, coldAnswers } = this.#config;
+    const inMs = this.#answers < coldAnswers ? coldDecayMs : decayMs;
+    return age > 0 ? Math.exp(-age / inMs) : 1;
   }
 }

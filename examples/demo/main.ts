@@ -8,7 +8,8 @@ import { type Agent, local, Processes, type Service } from "./processes.ts";
 import { type MemberRow, table, View } from "./view.ts";
 
 const RATE_PER_SECOND = 100;
-const PHASE_MS = 5_000;
+const PHASE_MS = 4_500;
+const WARM_UP_MS = 1_500;
 const POLL_MS = 20;
 const SERVICES = 2;
 const DRAW_INTERVAL_MS = 250;
@@ -78,10 +79,12 @@ async function run(): Promise<number> {
   const [onB] = await Promise.all([host(b, true), host(c, true), host(d, true)]);
   await known(a, 3);
   const unwatch = watch(a);
-  begin("calm");
+  begin("first requests of new processes");
   processes.client(a, "http://shop.mesh/checkout", RATE_PER_SECOND, (line) =>
     outcomes.push(JSON.parse(line) as Outcome),
   );
+  await sleep(WARM_UP_MS);
+  begin("calm");
   await sleep(PHASE_MS);
 
   begin("kill -9 instance orders-b");

@@ -33,6 +33,8 @@ export interface PhaseResult {
 }
 
 const SLOW_MS_MIN = 50;
+/** The first phase warms everything up, the second shows what is usual. */
+export const CALM_PHASE = 1;
 
 export function failed(outcome: Outcome): boolean {
   return outcome.status < 200 || outcome.status > 299;
@@ -49,7 +51,7 @@ export function measure(
       ({ at, ms }) => at + ms >= phase.startedAt && at + ms < until,
     );
   });
-  const calm = percentile(times(inPhase[0] ?? []), 0.99);
+  const calm = percentile(times(inPhase[CALM_PHASE] ?? []), 0.99);
   const slowMs = Math.max(SLOW_MS_MIN, 3 * calm);
   return phases.map((phase, index) => {
     const own = inPhase[index] ?? [];
@@ -63,7 +65,7 @@ export function measure(
       failures: own.filter(failed).length,
       medianMs: percentile(times(own), 0.5),
       worstMs: Math.max(0, ...times(own)),
-      disturbedMs: index === 0 ? 0 : Math.max(0, ...ends),
+      disturbedMs: index <= CALM_PHASE ? 0 : Math.max(0, ...ends),
       servedAfterMs: first === undefined ? undefined : first.at + first.ms - phase.startedAt,
     };
   });

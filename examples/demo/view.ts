@@ -3,7 +3,7 @@
  * On a terminal one panel is redrawn in place; elsewhere each second is one line.
  */
 import { styleText } from "node:util";
-import { failed, type Outcome, type PhaseResult, percentile } from "./measure.ts";
+import { CALM_PHASE, failed, type Outcome, type PhaseResult, percentile } from "./measure.ts";
 
 export interface MemberRow {
   readonly name: string;
@@ -80,7 +80,7 @@ export function table(results: readonly PhaseResult[]): string {
       String(result.failures),
       `${result.medianMs.toFixed(1)} ms`,
       `${result.worstMs.toFixed(0)} ms`,
-      index === 0 ? "" : effect(result),
+      index <= CALM_PHASE ? "" : effect(result),
     ]),
   ];
   const widths = (rows[0] as string[]).map((_, column) =>

@@ -20,12 +20,19 @@ const choice = (latencyMs?: number): Choice & { latency: PeakEwma } => {
 describe("the latency estimate", () => {
   it("jumps to a peak at once and comes down slowly", () => {
     const latency = estimate();
-    latency.answered(10, at(0));
+    for (let answer = 0; answer < 10; answer += 1) latency.answered(10, at(0));
     latency.answered(500, at(10));
     expect(latency.latencyMs(at(10))).toBe(500);
     latency.answered(10, at(1_010));
     expect(latency.latencyMs(at(1_010))).toBeGreaterThan(250);
     expect(latency.latencyMs(at(60_000))).toBeLessThan(5);
+  });
+
+  it("forgets the slow first answers of a new instance within a second", () => {
+    const latency = estimate();
+    latency.answered(200, at(0));
+    expect(latency.latencyMs(at(10))).toBeGreaterThan(100);
+    expect(latency.latencyMs(at(1_100))).toBeLessThan(3);
   });
 
   it("counts a failure that came fast as slow, so that it does not draw the traffic", () => {
