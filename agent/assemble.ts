@@ -5,6 +5,8 @@
  * ships. No I/O of its own: this file reaches only the pure folders.
  */
 
+import { Actors } from "../core/actors/actors.ts";
+import type { AnyActorDefinition } from "../core/actors/definition.ts";
 import type {
   AttemptContext,
   Exchange,
@@ -15,6 +17,8 @@ import { Inbound, type LocalInstance } from "../core/exchange/inbound.ts";
 import { type EgressOpener, Router } from "../core/exchange/routed.ts";
 import { type LinkEvent, Links } from "../core/link/links.ts";
 import type { DecisionRecord } from "../core/record.ts";
+import type { RoutingPolicies } from "../core/router/policy.ts";
+import { Services } from "../core/router/services.ts";
 import type {
   Clock,
   CloseReason,
@@ -37,6 +41,7 @@ import {
 import type { InstanceEntry } from "../membership/document.ts";
 import type { CertificateCheck } from "../membership/document-codec.ts";
 import { type MemberEvent, Membership } from "../membership/membership.ts";
+import type { Registry } from "../membership/registry.ts";
 import { ViewBuilder } from "../membership/view.ts";
 import { createRoutingPolicies } from "../policies/routing.ts";
 
@@ -62,6 +67,17 @@ export interface NodeSeams<Instance extends LocalInstance> {
   readonly flushSoon: (callback: () => void) => void;
   readonly instances: LocalInstances<Instance>;
   readonly outside: EgressOpener;
+  readonly actors?: ActorSeams;
+  /** Shared by the nodes of one simulation; an agent has its own. */
+  readonly registry?: Registry;
+}
+
+/** What actors in this process need beyond the rest; without it turns begin with flushSoon. */
+export interface ActorSeams {
+  /** Calls back as soon as what runs now is over, before I/O. */
+  readonly soon: (callback: () => void) => void;
+  /** Makes the reference to another actor that an actor asks its context for. */
+  readonly reference: (definition: AnyActorDefinition, key: string) => unknown;
 }
 
 export interface NodeSettings {
@@ -99,6 +115,8 @@ export interface NodeListener {
   /** What became of an address that was dialled: connected, or why not. */
   onDialed(address: string, failure: CloseReason | undefined): void;
   onRecord(record: DecisionRecord): void;
+  /** A timer of an actor, or its onStop hook, threw. */
+  onActorTimerFailed?(type: string, key: string, thrown: unknown): void;
 }
 
 /** How often a leaving node looks whether the requests it routes are done. */
@@ -112,8 +130,10 @@ export class MeshNode<Instance extends LocalInstance> {
   readonly links: Links;
   readonly inbound: Inbound<Instance>;
   readonly directory: Directory;
+  readonly actors: Actors;
   readonly #clock: Clock;
   readonly #settings: NodeSettings;
+  #instances: readonly InstanceEntry[] = [];
   #isInboundIdle = false;
   #isLeaving = false;
 
@@ -139,9 +159,14 @@ export class MeshNode<Instance extends LocalInstance> {
       flushSoon: seams.flushSoon,
       accept: (peer, context, request, observer) =>
         this.inbound.accept(peer, context, request, observer),
+      onCall: (peer, payload, deadlineLeftMs, respond) =>
+        this.actors.router.onCall(peer, payload, deadlineLeftMs, respond),
       report: (event) => listener.onLinkEvent(event),
     });
-    this.router = this.#createRouter(seams, listener);
+    const policies = createRoutingPolicies(seams.random.fork("policies"));
+    const services = new Services(policies);
+    this.router = this.#createRouter(seams, listener, policies, services);
+    this.actors = this.#createActors(seams, listener, policies, services);
   }
 
   get isLeaving(): boolean {
@@ -160,8 +185,14 @@ export class MeshNode<Instance extends LocalInstance> {
 
   /** Replaces what this node offers; `failing` names instances by "namespace/name/id". */
   setInstances(instances: readonly InstanceEntry[], failing: readonly string[]): void {
-    const { name, bind, link, zone, region, labels, version, certificate } = this.#settings;
     this.control.setFailing(failing);
+    this.#instances = instances;
+    this.#publish();
+  }
+
+  #publish(): void {
+    const { name, bind, link, zone, region, labels, version, certificate } = this.#settings;
+    const instances = [...this.#instances, ...this.actors.hostings.entries()];
     this.control.setOwn({
       name,
       bind,
@@ -205,14 +236,19 @@ export class MeshNode<Instance extends LocalInstance> {
       areLinksTold = true;
     });
     this.inbound.drain();
+    let areActorsIdle = false;
+    this.actors.drain(() => {
+      areActorsIdle = true;
+    });
     const check = () => {
-      const isDone = areLinksTold && this.#isInboundIdle && this.router.inFlight === 0;
+      const isDone =
+        areLinksTold && this.#isInboundIdle && areActorsIdle && this.router.inFlight === 0;
       const now = this.#clock.now();
       if (!isDone && now - start < drainTimeoutMs) {
         this.#clock.at((now + DRAIN_CHECK_MS) as Millis, check);
         return;
       }
-      const cutOff = this.router.inFlight + this.inbound.inFlight;
+      const cutOff = this.router.inFlight + this.inbound.inFlight + this.actors.inFlight;
       this.control.withMembership((membership, when, output) => membership.leave(when, output));
       this.#clock.at((now + FAREWELL_MS) as Millis, () => done(cutOff));
     };
@@ -221,6 +257,7 @@ export class MeshNode<Instance extends LocalInstance> {
 
   stop(): void {
     this.control.stop();
+    this.actors.stop();
     this.links.stop();
   }
 
@@ -240,12 +277,16 @@ export class MeshNode<Instance extends LocalInstance> {
         random: random.fork("membership"),
         signer,
         verifier,
+        ...(seams.registry === undefined ? {} : { registry: seams.registry }),
       }),
       directory,
       views: new ViewBuilder({ self, directory }),
     };
     return new ControlLoop(parts, {
-      onView: (view, former) => listener.onView(view, former),
+      onView: (view, former) => {
+        this.actors.onView(view);
+        listener.onView(view, former);
+      },
       onMemberEvent: (event) => {
         if (event.kind === "dead") this.links.failPeer(event.peer, "its agent was declared dead");
         if (event.kind === "left") this.links.closePeer(event.peer, "its agent left the mesh");
@@ -258,7 +299,35 @@ export class MeshNode<Instance extends LocalInstance> {
     });
   }
 
-  #createRouter(seams: NodeSeams<Instance>, listener: NodeListener): Router {
+  #createActors(
+    seams: NodeSeams<Instance>,
+    listener: NodeListener,
+    policies: RoutingPolicies,
+    services: Services,
+  ): Actors {
+    const { flushSoon, actors, clock } = seams;
+    return new Actors({
+      ...{ self: this.#settings.self, clock, services },
+      random: seams.random.fork("actors"),
+      soon: actors?.soon ?? flushSoon,
+      later: flushSoon,
+      view: () => this.control.view(),
+      judgeError: policies.judgeError,
+      send: (peer, address, payload, deadlineMs, done) =>
+        this.links.call(peer, address, payload, deadlineMs, done),
+      onRecord: (record) => listener.onRecord(record),
+      onChange: () => this.#publish(),
+      onTimerFailed: (type, key, thrown) => listener.onActorTimerFailed?.(type, key, thrown),
+      reference: (definition, key) => actors?.reference(definition, key),
+    });
+  }
+
+  #createRouter(
+    seams: NodeSeams<Instance>,
+    listener: NodeListener,
+    policies: RoutingPolicies,
+    services: Services,
+  ): Router {
     const settings = this.#settings;
     return new Router({
       clock: seams.clock,
@@ -282,7 +351,7 @@ export class MeshNode<Instance extends LocalInstance> {
         },
         open: (host, port, request, observer) => seams.outside.open(host, port, request, observer),
       },
-      policies: createRoutingPolicies(seams.random.fork("policies")),
+      ...{ policies, services },
       onRecord: (record) => listener.onRecord(record),
       caller: settings.caller,
     });

@@ -45,6 +45,10 @@ export const REQUEST_ERRORS = {
   deadline_exceeded: row(504, "unknown", false),
   canceled: row(499, "unknown", false),
   loop_detected: row(508, "no", false),
+  not_hosted: row(503, "no", true),
+  unknown_method: row(404, "no", false),
+  actor_failed: row(500, "no", false),
+  handler_error: row(500, "unknown", false),
   internal: row(500, "unknown", false),
 } as const;
 

@@ -57,3 +57,23 @@ export const CANDIDATES_RECORDED_MAX = 32;
 export const RECORDED_TEXT_CHARS_MAX = 512;
 /** How much longer than the instance's own agent a caller waits for silence to end. */
 export const RESPONSE_HEAD_SLACK_MS = 5_000;
+/** Messages that wait for one actor; a longer queue only turns into deadlines that have passed. */
+export const ACTOR_MAILBOX_MAX = 1_000;
+/** Silence after which an actor is passivated; what Pekko does, too. */
+export const ACTOR_IDLE_MS = 120_000;
+/** Until an actor call fails, unless its caller says otherwise. */
+export const ACTOR_CALL_TIMEOUT_MS = 5_000;
+/** Activations of one host, at about a kilobyte each and what their state needs. */
+export const ACTIVATIONS_MAX = 200_000;
+/** Timers of one activation. */
+export const ACTOR_TIMERS_MAX = 1_000;
+/** UTF-8 bytes of an actor's key: long enough for a URL or two identities. */
+export const ACTOR_KEY_BYTES_MAX = 1_024;
+/** UTF-8 bytes of a method's name. */
+export const ACTOR_METHOD_BYTES_MAX = 128;
+/** How often a call follows the answer that another node owns its actor. */
+export const ACTOR_FORWARDS_MAX = 2;
+/** Actor types times the processes that host them, on one agent; its document holds them all. */
+export const ACTOR_HOSTINGS_PER_AGENT_MAX = 256;
+/** Where an actor type is hosted, for people: "pid 4711". */
+export const ACTOR_ADDRESS_CHARS_MAX = 64;

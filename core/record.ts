@@ -74,7 +74,7 @@ export interface DecisionRecord {
   readonly remote: string;
   /** SPIFFE id of the calling workload, if the listener tells who calls. */
   readonly caller: string | null;
-  readonly kind: "http" | "tcp";
+  readonly kind: "http" | "tcp" | "actor";
   readonly method: string;
   readonly authority: string;
   readonly path: string;

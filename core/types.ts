@@ -16,9 +16,13 @@ export type WallMillis = Brand<number, "WallMillis">;
 export type ServiceKey = Brand<string, "ServiceKey">;
 
 /** How a service speaks: declared at registration, never sniffed. */
-export type ServiceProtocol = "http" | "h2c" | "grpc" | "tcp";
+export type RegisteredProtocol = "http" | "h2c" | "grpc" | "tcp";
 
-export const SERVICE_PROTOCOLS: readonly ServiceProtocol[] = ["http", "h2c", "grpc", "tcp"];
+/** What an application may register. */
+export const SERVICE_PROTOCOLS: readonly RegisteredProtocol[] = ["http", "h2c", "grpc", "tcp"];
+
+/** "actor": an actor type and a process that hosts it; offered by the actor runtime alone. */
+export type ServiceProtocol = RegisteredProtocol | "actor";
 
 /** A member's state as this node sees it; at equal (epoch, incarnation) the later word wins. */
 export type MemberState = "alive" | "suspect" | "dead" | "left";

@@ -3,7 +3,7 @@
  * this agent is about to publish, so that an agent never signs what others would refuse. Every
  * function gives the first thing wrong in words, or undefined.
  */
-import { INSTANCES_PER_AGENT_MAX } from "../core/limits.ts";
+import { ACTOR_HOSTINGS_PER_AGENT_MAX, INSTANCES_PER_AGENT_MAX } from "../core/limits.ts";
 import { isLabel } from "../core/names.ts";
 import { WEIGHT_MAX } from "../core/ring/ring.ts";
 import { CERTIFICATE_BYTES_MAX } from "../core/trust/certificate.ts";
@@ -25,7 +25,9 @@ const PORTS_PER_INSTANCE_MAX = 16;
 const ADDRESS_LENGTH_MAX = 1_024;
 const VERSION_LENGTH_MAX = 64;
 const HOST_PORT = /^(?:\[[0-9A-Fa-f:.%a-z]{2,64}\]|[A-Za-z0-9._-]{1,253}):\d{1,5}$/;
-const PROTOCOLS: readonly unknown[] = SERVICE_PROTOCOLS;
+const PROTOCOLS: readonly unknown[] = [...SERVICE_PROTOCOLS, "actor"];
+/** What is registered, and the actor types beside it. */
+const INSTANCES_MAX = INSTANCES_PER_AGENT_MAX + ACTOR_HOSTINGS_PER_AGENT_MAX;
 
 /** What setOwn is given: everything that the directory does not decide itself. */
 export type OwnContent = Omit<OwnerDocument, "owner" | "epoch" | "seq" | "nonce" | "notAfter">;
@@ -64,9 +66,7 @@ export function faultOfContent(fields: Readonly<Record<string, unknown>>): strin
   if (!isText(version, VERSION_LENGTH_MAX)) return "version is not a short text";
   if (!isBytes(certificate, CERTIFICATE_BYTES_MAX)) return "certificate is not bytes";
   if (!Array.isArray(instances)) return "instances is not a list";
-  if (instances.length > INSTANCES_PER_AGENT_MAX) {
-    return `more than ${INSTANCES_PER_AGENT_MAX} instances`;
-  }
+  if (instances.length > INSTANCES_MAX) return `more than ${INSTANCES_MAX} instances`;
   return faultOfInstances(instances);
 }
 

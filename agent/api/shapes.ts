@@ -83,9 +83,11 @@ function compareMembers(left: MemberView, right: MemberView): number {
   return left.id < right.id ? -1 : 1;
 }
 
-/** By namespace and name. */
+/** By namespace and name; actor types are shown apart. */
 export function servicesShape(node: LocalNode): ServiceShape[] {
-  const services = [...node.view().services.values()];
+  const services = [...node.view().services.values()].filter(
+    ({ protocol }) => protocol !== "actor",
+  );
   services.sort((left, right) => (left.key < right.key ? -1 : 1));
   return services.map((service) => serviceShape(service, node));
 }

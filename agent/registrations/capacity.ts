@@ -5,7 +5,11 @@
  * acknowledged must always be publishable.
  */
 import { GrapevineError } from "../../core/errors.ts";
-import { INSTANCES_PER_AGENT_MAX } from "../../core/limits.ts";
+import {
+  ACTOR_ADDRESS_CHARS_MAX,
+  ACTOR_HOSTINGS_PER_AGENT_MAX,
+  INSTANCES_PER_AGENT_MAX,
+} from "../../core/limits.ts";
 import { CERTIFICATE_BYTES_MAX } from "../../core/trust/certificate.ts";
 import type { InstanceEntry } from "../../membership/document.ts";
 import { faultOfOwnContent } from "../../membership/document-codec.ts";
@@ -25,6 +29,22 @@ const LARGEST_HEAD = {
   version: "x".repeat(64),
   certificate: new Uint8Array(CERTIFICATE_BYTES_MAX),
 };
+
+/** Room for actor types, which come and go with their processes and are never refused for room. */
+const ACTOR_ENTRIES: readonly InstanceEntry[] = Array.from(
+  { length: ACTOR_HOSTINGS_PER_AGENT_MAX },
+  (_, at) => ({
+    namespace: "x".repeat(63),
+    name: `${at}`.padStart(63, "x"),
+    id: "x".repeat(63),
+    protocol: "actor",
+    ports: [],
+    address: "x".repeat(ACTOR_ADDRESS_CHARS_MAX),
+    version: "",
+    weight: 1,
+    tags: {},
+  }),
+);
 
 export interface Occupant {
   readonly key: string;
@@ -75,6 +95,8 @@ export class Capacity {
 function faultOf(wanted: Occupant, all: readonly Occupant[]): string | undefined {
   let bytes = 0;
   for (const occupant of all) bytes += occupant.entryBytes;
-  const tried = bytes <= SURELY_FITTING_BYTES ? [wanted] : all;
-  return faultOfOwnContent({ ...LARGEST_HEAD, instances: tried.map(({ entry }) => entry) });
+  const isSmall = bytes <= SURELY_FITTING_BYTES;
+  const entries = (isSmall ? [wanted] : all).map(({ entry }) => entry);
+  const instances = isSmall ? entries : [...entries, ...ACTOR_ENTRIES];
+  return faultOfOwnContent({ ...LARGEST_HEAD, instances });
 }

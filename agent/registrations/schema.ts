@@ -4,6 +4,7 @@
  * of what is wrong with it. Nothing is guessed and nothing is ignored.
  */
 
+import { isActorService } from "../../core/actors/definition.ts";
 import { isLabel, parseServiceName } from "../../core/names.ts";
 import type { ServiceProtocol } from "../../core/types.ts";
 import { SERVICE_PROTOCOLS } from "../../core/types.ts";
@@ -86,6 +87,12 @@ function readNames(fields: Fields): { namespace: string; name: string } | undefi
   if (text === undefined) return undefined;
   const parsed = parseServiceName(text);
   if (parsed === undefined) return fields.problem("name", notALabel(text));
+  if (isActorService(parsed.name)) {
+    return fields.problem(
+      "name",
+      `"${parsed.name}" is kept for actor types, which are not registered`,
+    );
+  }
   if (namespace === undefined) return parsed;
   if (!isLabel(namespace)) return fields.problem("namespace", notALabel(namespace));
   if (text.includes("/") && namespace !== parsed.namespace) {

@@ -44,6 +44,8 @@ export interface RouterOptions {
   readonly attempts: AttemptOpener;
   readonly egress: Egress;
   readonly policies: RoutingPolicies;
+  /** Rings and breakers, where others use them as well; its own by default. */
+  readonly services?: Services;
   /** Takes the record of each request, once, when it is over. */
   onRecord(record: DecisionRecord): void;
   /** SPIFFE id in whose name requests go out whose listener does not tell who calls. */
@@ -81,7 +83,7 @@ export class Router implements Front {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    this.#services = new Services(options.policies);
+    this.#services = options.services ?? new Services(options.policies);
     this.#ids = options.random.fork("request ids");
     this.#home = {
       options,
