@@ -1,10 +1,11 @@
 /**
  * Writes messages as Latin-1 text, ready for a socket. Heads may come over a link from another
  * agent, so nothing is trusted: a name or value that would end its line, or that Latin-1 cannot
- * hold (U+010A would become a line feed), makes the whole head unwritable instead of two requests.
+ * hold (U+010A would become a line feed), makes the whole head unwritable instead of two requests;
+ * so does a field that frames the message in another way than its body is going to be.
  */
 import type { RawHeaders, RequestHead, ResponseHead } from "../exchange/contract.ts";
-import { fieldValue, isTarget, isToken } from "./syntax.ts";
+import { fieldValue, isTarget, isToken, parseDecimal } from "./syntax.ts";
 
 /** Everything a head may hold; also says that the text is Latin-1. */
 const SAFE = /^[\t\r\n\x20-\x7e\x80-\xff]*$/;
@@ -25,6 +26,37 @@ function hasTokenNames(fields: RawHeaders): boolean {
   return true;
 }
 
+/**
+ * True if the fields say nothing about the connection, and nothing about the body's end that is not
+ * so; "none" is the body of an answer that may announce the length of one it does not have.
+ * Connections are shared: a head that lies would make a part of one caller's message another's.
+ */
+export function hasTrueFraming(fields: RawHeaders, body: number | "chunked" | "none"): boolean {
+  let hosts = 0;
+  let lengths = 0;
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at] as string;
+    switch (name.length) {
+      case 4:
+        hosts += name.toLowerCase() === "host" ? 1 : 0;
+        break;
+      case 10:
+        if (name.toLowerCase() === "connection") return false;
+        break;
+      case 14: {
+        if (name.toLowerCase() !== "content-length") break;
+        const length = parseDecimal(fields[at + 1] as string);
+        lengths += 1;
+        if (length === undefined || (body !== "none" && length !== body)) return false;
+        break;
+      }
+      case 17:
+        if (name.toLowerCase() === "transfer-encoding") return false;
+    }
+  }
+  return hosts <= 1 && lengths <= 1;
+}
+
 function fieldLines(fields: RawHeaders): string {
   let text = "";
   for (let at = 0; at < fields.length; at += 2) text += `${fields[at]}: ${fields[at + 1]}\r\n`;
@@ -36,6 +68,7 @@ export function encodeRequestHead(head: RequestHead): string | undefined {
   if (!isToken(head.method) || !isTarget(head.path) || !hasTokenNames(head.headers)) {
     return undefined;
   }
+  if (!hasTrueFraming(head.headers, head.body)) return undefined;
   let lines = 2 + head.headers.length / 2;
   let text = `${head.method} ${head.path} HTTP/1.1\r\n`;
   if (fieldValue(head.headers, "host") === undefined) {

@@ -12,7 +12,12 @@ import type {
   RawHeaders,
   ResponseHead,
 } from "../../core/exchange/contract.ts";
-import { chunkStart, chunksEnd, encodeResponseHead } from "../../core/http/encode.ts";
+import {
+  chunkStart,
+  chunksEnd,
+  encodeResponseHead,
+  hasTrueFraming,
+} from "../../core/http/encode.ts";
 import type { IncomingRequest } from "../../core/http/request-reader.ts";
 import { fieldValue, NO_FIELDS } from "../../core/http/syntax.ts";
 
@@ -87,6 +92,10 @@ export class Answer implements ExchangeObserver {
     }
     const added: string[] = [];
     this.#frame(head, added);
+    if (!hasTrueFraming(head.headers, this.#framing === "none" ? "none" : head.body)) {
+      this.#refuseAnswer("the answer's fields contradict the length of its body");
+      return;
+    }
     if (this.requestId !== undefined) added.push("grapevine-request-id", this.requestId);
     const text = encodeResponseHead(head, added);
     if (text === undefined) {

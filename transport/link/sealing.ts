@@ -24,6 +24,8 @@ export const MESSAGE = {
 const LENGTH_BYTES = 2;
 const KIND_BYTES = 1;
 const MESSAGE_BYTES_MAX = 65_535;
+const MESSAGE_BYTES_MIN = KIND_BYTES + AEAD_TAG_BYTES;
+const TOO_SHORT = "a message shorter than its seal";
 export const PAYLOAD_BYTES_MAX = MESSAGE_BYTES_MAX - AEAD_TAG_BYTES - KIND_BYTES;
 /** Far below the 2^64 that the nonce allows. */
 const MESSAGES_MAX = 2 ** 48;
@@ -103,7 +105,9 @@ export class Opener {
     let at = 0;
     while (at < chunk.length) {
       if (this.#partial === undefined && chunk.length - at >= LENGTH_BYTES) {
-        const end = at + LENGTH_BYTES + chunk.readUInt16BE(at);
+        const length = chunk.readUInt16BE(at);
+        if (length < MESSAGE_BYTES_MIN) return TOO_SHORT;
+        const end = at + LENGTH_BYTES + length;
         if (end <= chunk.length) {
           const verdict = this.#open(chunk.subarray(at + LENGTH_BYTES, end), onMessage);
           if (verdict !== true) return verdict;
@@ -112,6 +116,7 @@ export class Opener {
         }
       }
       at = this.#collect(chunk, at);
+      if (at < 0) return TOO_SHORT;
       const whole = this.#partial as Buffer | undefined;
       if (whole !== undefined && whole.length > LENGTH_BYTES && this.#filled === whole.length) {
         this.#partial = undefined;
@@ -122,7 +127,10 @@ export class Opener {
     return undefined;
   }
 
-  /** Copies into the message under way what belongs to it; returns where the rest begins. */
+  /**
+   * Copies into the message under way what belongs to it; returns where the rest begins, -1 if the
+   * message is too short to be one.
+   */
   #collect(chunk: Buffer, at: number): number {
     let partial = this.#partial;
     if (partial === undefined) {
@@ -132,7 +140,9 @@ export class Opener {
     const copied = chunk.copy(partial, this.#filled, at, at + partial.length - this.#filled);
     this.#filled += copied;
     if (partial.length === LENGTH_BYTES && this.#filled === LENGTH_BYTES) {
-      const whole = Buffer.allocUnsafe(LENGTH_BYTES + Math.max(1, partial.readUInt16BE(0)));
+      const length = partial.readUInt16BE(0);
+      if (length < MESSAGE_BYTES_MIN) return -1;
+      const whole = Buffer.allocUnsafe(LENGTH_BYTES + length);
       partial.copy(whole);
       partial = whole;
     }
@@ -145,7 +155,6 @@ export class Opener {
     sealed: Buffer,
     onMessage: (kind: number, payload: Buffer) => boolean,
   ): true | string | undefined {
-    if (sealed.length < KIND_BYTES + AEAD_TAG_BYTES) return "a message shorter than its seal";
     if (this.#nonce.isSpent) return "the key is used up";
     const plain = sealed.subarray(0, sealed.length - AEAD_TAG_BYTES);
     if (!this.#aead.open(plain, sealed, this.#nonce.bytes, this.#key)) {

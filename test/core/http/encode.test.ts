@@ -7,6 +7,7 @@ import {
   chunksEnd,
   encodeRequestHead,
   encodeResponseHead,
+  hasTrueFraming,
 } from "../../../core/http/encode.ts";
 import { parseRequest } from "../../../core/http/request-reader.ts";
 
@@ -32,6 +33,21 @@ describe("a request head", () => {
     );
   });
 
+  it.each([
+    ["a length that is not its body's", ["Content-Length", "4"], 5],
+    ["two lengths", ["Content-Length", "5", "content-length", "5"], 5],
+    ["a length beside chunks", ["Content-Length", "5"], "chunked"],
+    ["a length that is no number", ["Content-Length", "+5"], 5],
+    ["chunks where a length is announced", ["Transfer-Encoding", "chunked"], 5],
+    ["chunks where there is no body", ["transfer-encoding", "chunked"], 0],
+    ["a length where there is no body", ["Content-Length", "5"], 0],
+    ["options of the connection", ["Connection", "Upgrade"], 0],
+    ["two hosts", ["Host", "web.mesh"], 0],
+  ] as const)("is not written with %s, whoever sent it", (_what, fields, body) => {
+    const headers = [...HEAD.headers, ...fields];
+    expect(encodeRequestHead({ ...HEAD, headers, body })).toBeUndefined();
+  });
+
   it("is either not written or read back as exactly the same request", () => {
     const text = fc.oneof(
       fc.string(),
@@ -55,6 +71,15 @@ describe("a request head", () => {
 });
 
 describe("an answer", () => {
+  it("frames itself as its body is, but may announce a body that HEAD does not get", () => {
+    expect(hasTrueFraming(["Content-Length", "7"], "none")).toBe(true);
+    expect(hasTrueFraming(["Content-Length", "7"], 7)).toBe(true);
+    expect(hasTrueFraming(["Content-Length", "7"], 6)).toBe(false);
+    expect(hasTrueFraming(["Content-Length", "7"], "chunked")).toBe(false);
+    expect(hasTrueFraming(["Content-Length", "x"], "none")).toBe(false);
+    expect(hasTrueFraming(["Transfer-Encoding", "chunked"], "none")).toBe(false);
+  });
+
   it("is not written with a value or reason that would end its line", () => {
     const head = { status: 200, reason: "OK", headers: ["A", "b"], body: 0 } as const;
     expect(encodeResponseHead(head, ["C", "d"])).toBe("HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n");
