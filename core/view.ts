@@ -61,7 +61,10 @@ export interface ServiceView {
   readonly namespace: string;
   readonly name: string;
   readonly protocol: ServiceProtocol;
-  /** All known instances on members that are not dead or left, sorted by id, then agent. */
+  /**
+   * All known instances on members that are not dead or left, sorted by id, then agent. Empty where
+   * only members that are dead or have left offered the service.
+   */
   readonly instances: readonly InstanceView[];
 }
 

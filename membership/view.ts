@@ -1,12 +1,14 @@
 /**
  * Makes the snapshots that the rest of the node reads: members as the failure detector has them,
  * described by their documents, and services as the documents of those list them that are not dead
- * or gone. Only what was touched is worked out again, and what comes out equal keeps its object, so
+ * or gone. A service that only dead or departed members offered stays known, without instances, for
+ * as long as their documents are held: whoever dials it should hear that it is down, not that there
+ * is no such name. Only what was touched is worked out again, and what comes out equal keeps its object, so
  * that readers can compare by identity. A restarted member's former document stands until its new
  * one arrives: its registrations are on its disk and come back.
  */
 import { serviceKey } from "../core/names.ts";
-import type { MemberState, Millis, NodeId, ServiceKey } from "../core/types.ts";
+import type { MemberState, Millis, NodeId, ServiceKey, ServiceProtocol } from "../core/types.ts";
 import type { InstanceView, MemberView, MeshView, ServiceView } from "../core/view.ts";
 import type { InstanceEntry, OwnerDocument } from "./document.ts";
 import { instanceKey } from "./document-fields.ts";
@@ -38,6 +40,9 @@ export class ViewBuilder {
   readonly #offered = new Map<NodeId, ReadonlyMap<string, InstanceView>>();
   /** The same by service and owner. */
   readonly #byService = new Map<ServiceKey, Map<NodeId, readonly InstanceView[]>>();
+  /** What services spoke that were offered by owners now dead or gone, by service and owner. */
+  readonly #former = new Map<ServiceKey, Map<NodeId, ServiceProtocol>>();
+  readonly #formerOf = new Map<NodeId, ReadonlySet<ServiceKey>>();
   /** An instance with its conflict flagged, so that it keeps its identity, too. */
   readonly #flagged = new WeakMap<InstanceView, InstanceView>();
   #members = LayeredMap.empty<NodeId, MemberView>();
@@ -82,7 +87,10 @@ export class ViewBuilder {
     const services = new Set<ServiceKey>();
     for (const owner of owners) this.#rebuildOwner(owner, now, members, services);
     const rebuilt = new Map<ServiceKey, ServiceView | undefined>();
-    for (const key of services) rebuilt.set(key, this.#rebuildService(key));
+    for (const key of services) {
+      const service = this.#rebuildService(key);
+      if (service !== this.#services.get(key)) rebuilt.set(key, service);
+    }
     if (members.size === 0 && rebuilt.size === 0) return this.#view;
     this.#members = this.#members.with(members);
     this.#services = this.#services.with(rebuilt);
@@ -106,8 +114,33 @@ export class ViewBuilder {
     const former = this.#members.get(owner);
     const member = row === undefined ? undefined : memberView(row, document);
     if (!isSameFlat(former, member)) members.set(owner, member);
-    const isGone = row === undefined || row.state === "dead" || row.state === "left";
-    this.#offer(owner, isGone ? undefined : document, now, services);
+    const isDown = row !== undefined && (row.state === "dead" || row.state === "left");
+    const isThere = row !== undefined && !isDown;
+    this.#remember(owner, isDown ? document : undefined, services);
+    this.#offer(owner, isThere ? document : undefined, now, services);
+  }
+
+  /** Replaces what an owner that is down is remembered for. */
+  #remember(owner: NodeId, document: OwnerDocument | undefined, services: Set<ServiceKey>): void {
+    const before = this.#formerOf.get(owner);
+    if (before === undefined && document === undefined) return;
+    for (const key of before ?? []) {
+      const owners = this.#former.get(key);
+      owners?.delete(owner);
+      if (owners?.size === 0) this.#former.delete(key);
+      services.add(key);
+    }
+    this.#formerOf.delete(owner);
+    if (document === undefined || document.instances.length === 0) return;
+    const offered = new Set<ServiceKey>();
+    for (const { namespace, name, protocol } of document.instances) {
+      const key = serviceKey(namespace, name);
+      const owners = this.#former.get(key) ?? new Map<NodeId, ServiceProtocol>();
+      this.#former.set(key, owners.set(owner, protocol));
+      offered.add(key);
+      services.add(key);
+    }
+    this.#formerOf.set(owner, offered);
   }
 
   /** Replaces what an owner offers; notes the services that this changes. */
@@ -154,13 +187,18 @@ export class ViewBuilder {
   #rebuildService(key: ServiceKey): ServiceView | undefined {
     const instances = [...(this.#byService.get(key)?.values() ?? [])].flat();
     const [first] = instances.sort(compareInstances);
-    if (first === undefined) return undefined;
+    const protocol = first?.protocol ?? this.#former.get(key)?.values().next().value;
+    if (protocol === undefined) return undefined;
+    const known = this.#services.get(key);
+    if (first === undefined && known?.instances.length === 0 && known.protocol === protocol) {
+      return known;
+    }
     const slash = key.indexOf("/");
     return {
       key,
       namespace: key.slice(0, slash),
       name: key.slice(slash + 1),
-      protocol: first.protocol,
+      protocol,
       instances: instances.map((instance, at) =>
         instances[at - 1]?.id === instance.id ? this.#asConflict(instance) : instance,
       ),

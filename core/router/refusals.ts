@@ -66,7 +66,8 @@ export function noCandidate(
 ): GrapevineError {
   const what = question.named === undefined ? key : `instance ${question.named} of ${key}`;
   const found = [...tally].map(([verdict, count]) => `${count} ${verdict.replace("_", " ")}`);
-  const detail = found.length > 0 ? found.join(", ") : "no instance is registered";
+  const detail =
+    found.length > 0 ? found.join(", ") : "every agent that offered it is dead or has left";
   const code = tally.has("full")
     ? "overloaded"
     : tally.has("breaker_open")

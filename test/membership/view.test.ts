@@ -48,11 +48,31 @@ describe("a view", () => {
     expect(ids(builder.update([row("a", "suspect"), row("b")], [], NOW))).toEqual(["one"]);
     for (const state of ["dead", "left"] as const) {
       const view = builder.update([row("a", state), row("b")], [], NOW);
-      expect(view.services.size).toBe(0);
+      expect(ids(view)).toEqual([]);
       expect(view.members.get(nodeId("a"))?.state).toBe(state);
     }
     expect(ids(builder.update([row("a"), row("b")], [], NOW))).toEqual(["one"]);
-    expect(builder.update([row("b")], [], NOW).members.has(nodeId("a"))).toBe(false);
+    const forgotten = builder.update([row("b")], [], NOW);
+    expect(forgotten.members.has(nodeId("a"))).toBe(false);
+    expect(forgotten.services.size).toBe(0);
+  });
+
+  it("knows a service of dead members until their documents are gone, and no longer", () => {
+    const directory = new FakeDirectory();
+    const builder = new ViewBuilder({ self: SELF, directory });
+    directory.set("a", ["one"]);
+    directory.set("b", ["two", "x1"]);
+    builder.update([row("a"), row("b")], [nodeId("a"), nodeId("b")], NOW);
+    const rows = [row("a", "dead"), row("b", "left")];
+    const down = builder.update(rows, [], NOW);
+    expect(ids(down)).toEqual([]);
+    expect(down.services.get(WEB)?.protocol).toBe("http");
+    expect(builder.update(undefined, [nodeId("a")], NOW)).toBe(down);
+    directory.documents.delete(nodeId("b"));
+    const collected = builder.update(undefined, [nodeId("b")], NOW);
+    expect([...collected.services.keys()]).toEqual([WEB]);
+    directory.set("a", [], 2);
+    expect(builder.update([row("a"), row("b", "left")], [nodeId("a")], NOW).services.size).toBe(0);
   });
 
   it("keeps the instances of a restarted member until its new document says otherwise", () => {
