@@ -27,7 +27,7 @@ import type {
   RequestHead,
   ResponseHead,
 } from "./contract.ts";
-import { draftAttempt, draftRecord } from "./draft-record.ts";
+import { draftAttempt, draftRecord, owned } from "./draft-record.ts";
 import type { Destination, FrontRequest } from "./front.ts";
 import { isIdempotent, RequestBody } from "./request-body.ts";
 import type { RouterOptions } from "./routed.ts";
@@ -135,8 +135,9 @@ export class RoutedExchange implements Exchange, AttemptOwner {
   cancel(reason: GrapevineError): void {
     if (this.#isDone) return;
     const attempt = this.#attempt;
-    attempt?.canceled(this.#offset(), this.#now());
-    this.#finish("canceled", reason);
+    const now = this.#now();
+    attempt?.canceled(now - this.#startedAt, now);
+    this.#finish("canceled", reason, now);
     attempt?.exchange?.cancel(reason);
   }
 
@@ -185,8 +186,9 @@ export class RoutedExchange implements Exchange, AttemptOwner {
 
   onAttemptHead(attempt: Attempt, head: ResponseHead): void {
     if (attempt !== this.#attempt || this.#isHeadForwarded) return;
-    const offsetMs = this.#offset();
-    attempt.answered(head, offsetMs, this.#now());
+    const now = this.#now();
+    const offsetMs = now - this.#startedAt;
+    attempt.answered(head, offsetMs, now);
     this.#isHeadForwarded = true;
     this.#record.headMs = offsetMs;
     this.#record.status = head.status;
@@ -207,14 +209,16 @@ export class RoutedExchange implements Exchange, AttemptOwner {
       this.onAttemptError(attempt, new GrapevineError("upstream_invalid", what));
       return;
     }
-    attempt.ended(this.#offset());
-    this.#finish("answered", undefined);
+    const now = this.#now();
+    attempt.ended(now - this.#startedAt);
+    this.#finish("answered", undefined, now);
     this.#observer.onEnd(trailers);
   }
 
   onAttemptError(attempt: Attempt, error: GrapevineError): void {
     if (attempt !== this.#attempt) return;
-    attempt.failed(error, this.#offset(), this.#now());
+    const now = this.#now();
+    attempt.failed(error, now - this.#startedAt, now);
     this.#attempt = undefined;
     this.#isWritable = false;
     const { target } = attempt;
@@ -246,7 +250,7 @@ export class RoutedExchange implements Exchange, AttemptOwner {
       const traced = withTrace(this.#head.headers, this.id, this.#home.options.random);
       this.#head = { ...this.#head, headers: traced.headers };
       this.#traceparent = traced.traceparent;
-      this.#record.traceparent = traced.traceparent;
+      this.#record.traceparent = owned(traced.traceparent);
     }
     const now = this.#startedAt;
     const found = this.#search(destination, now);
@@ -388,7 +392,8 @@ export class RoutedExchange implements Exchange, AttemptOwner {
     if (executed !== error.executed) {
       error = new GrapevineError("deadline_exceeded", error.message, { executed });
     }
-    attempt?.failed(error, this.#offset(), this.#now());
+    const now = this.#now();
+    attempt?.failed(error, now - this.#startedAt, now);
     this.#fail(error);
     attempt?.exchange?.cancel(error);
   }
@@ -401,20 +406,24 @@ export class RoutedExchange implements Exchange, AttemptOwner {
 
   #fail(error: GrapevineError): void {
     if (this.#isDone) return;
-    this.#finish("failed", error);
+    this.#finish("failed", error, this.#now());
     this.#observer.onError(error);
   }
 
-  #finish(outcome: DecisionRecord["outcome"], error: GrapevineError | undefined): void {
+  #finish(
+    outcome: DecisionRecord["outcome"],
+    error: GrapevineError | undefined,
+    now: Millis,
+  ): void {
     const record = this.#record;
     this.#isDone = true;
     this.#attempt = undefined;
     this.#timer?.cancel();
     this.#deadlineTimer?.cancel();
     record.outcome = outcome;
-    record.durationMs = this.#offset();
+    record.durationMs = now - this.#startedAt;
     record.requestBytes = this.#body.bytes;
-    record.retryTokens = this.#state?.policies.retries.tokens(this.#now()) ?? 0;
+    record.retryTokens = this.#state?.policies.retries.tokens(now) ?? 0;
     if (error !== undefined) {
       record.error = isRequestErrorCode(error.short) ? error.short : "internal";
       record.errorMessage = error.message;
@@ -446,10 +455,6 @@ export class RoutedExchange implements Exchange, AttemptOwner {
 
   #now(): Millis {
     return this.#home.options.clock.now();
-  }
-
-  #offset(): number {
-    return this.#now() - this.#startedAt;
   }
 
   #deadlineLeft(now: Millis): number | undefined {
