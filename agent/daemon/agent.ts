@@ -143,13 +143,14 @@ export class Agent {
   }
 
   async #openListeners(): Promise<void> {
-    const { config, node, log, registry } = this.parts;
+    const { config, node, log, registry, upstreams } = this.parts;
     if (config.httpProxy !== undefined) {
       this.#listeners.proxy = await listenAt(config.httpProxy, "--http-proxy", (host, port) =>
         createHttpListener({
           ...{ host, port, front: node.router, name: "proxy", mode: { kind: "proxy" } },
           protocolOf: (service) => node.view().services.get(service)?.protocol,
           report: (event) => log.component("proxy").debug(event),
+          isOwn: (socket) => upstreams.owns(socket),
         }),
       );
     }

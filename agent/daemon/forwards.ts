@@ -3,6 +3,7 @@
  * agent. It may be made before its service is there: the listener speaks HTTP until the service is
  * known to speak something else, and is then replaced.
  */
+import type { Socket } from "node:net";
 import { GrapevineError } from "../../core/errors.ts";
 import type { Front } from "../../core/exchange/front.ts";
 import type { ServiceKey, ServiceProtocol } from "../../core/types.ts";
@@ -22,6 +23,8 @@ export interface ForwardsOptions {
   readonly front: Front;
   readonly view: () => MeshView;
   readonly report: (event: ListenerEvent) => void;
+  /** Whether this agent itself has opened the connection. */
+  readonly isOwn: (socket: Socket) => boolean;
   readonly onChange: (type: "forward.added" | "forward.removed", forward: Forward) => void;
 }
 
@@ -124,12 +127,13 @@ export class Forwards {
       throw new GrapevineError("invalid_argument", `"${forward.listen}" is not HOST:PORT`);
     }
     const { service } = forward;
-    const { front, report, view } = this.#options;
+    const { front, report, view, isOwn } = this.#options;
     const port = forwardPort(forward, view());
     const common = {
       ...address,
       front: forward.port === undefined ? portFollowing(front, forward, view) : front,
       report,
+      isOwn,
       name: `forward:${forward.listen}`,
     };
     const listener =

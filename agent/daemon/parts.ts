@@ -115,6 +115,7 @@ export function buildParts(
     front: node.router,
     view: () => node.view(),
     report: (event) => log.component("forward").debug(event),
+    isOwn: (socket) => upstreams.owns(socket),
     onChange: (type, { service, listen }) => events.publish(type, { service, detail: listen }),
   });
   createMeshMetrics(registry, meshSources(node, planes), {
@@ -150,10 +151,8 @@ function nodeSettings(parts: Omit<AgentParts, "node" | "forwards">, epoch: numbe
 /** Requests for instances of this agent go to where they are registered. */
 function localInstances(registrations: Registrations, upstreams: Upstreams, clock: SystemClock) {
   return {
-    find: (service: ServiceKey, id: string): LocalInstance | undefined => {
-      const entry = registrations.get(service, id)?.entry;
-      return entry && { service, id, protocol: entry.protocol, ports: entry.ports };
-    },
+    find: (service: ServiceKey, id: string): LocalInstance | undefined =>
+      registrations.served(service, id),
     open: (
       instance: LocalInstance,
       context: AttemptContext,

@@ -29,6 +29,7 @@ export type ListenerEvent =
       readonly message: string;
     }
   | { readonly kind: "over_capacity"; readonly listener: string; readonly remote: string }
+  | { readonly kind: "loop"; readonly listener: string; readonly remote: string }
   | { readonly kind: "listener_failed"; readonly listener: string; readonly message: string };
 
 export interface ListenerLimits extends ConnectionLimits {
@@ -53,6 +54,8 @@ interface CommonOptions {
   /** headTimeoutMs 10,000; idleTimeoutMs 75,000; halfCloseGraceMs 1,000; connectionsMax 10,000. */
   readonly limits?: Partial<ListenerLimits>;
   readonly report: (event: ListenerEvent) => void;
+  /** Whether this process itself has opened the connection: then it goes in a circle. */
+  readonly isOwn?: (socket: net.Socket) => boolean;
 }
 
 export interface HttpListenerOptions extends CommonOptions {
@@ -197,8 +200,15 @@ class ListenerServer implements Listener {
   }
 
   #accept(socket: net.Socket): void {
+    const { name, isOwn } = this.#options;
+    if (isOwn?.(socket) === true) {
+      const message = `${name} was dialled by its own agent, where a service is registered or a name leads`;
+      this.#turnAway(socket, "loop", new GrapevineError("loop_detected", message));
+      return;
+    }
     if (this.#open.size >= this.#limits.connectionsMax) {
-      this.#turnAway(socket);
+      const message = `${name} has ${this.#limits.connectionsMax} connections, its limit`;
+      this.#turnAway(socket, "over_capacity", new GrapevineError("overloaded", message));
       return;
     }
     const connection = this.#create(socket, this);
@@ -206,16 +216,14 @@ class ListenerServer implements Listener {
     this.#sweeper ??= setInterval(() => this.#sweep(), this.#sweepMs()).unref();
   }
 
-  #turnAway(socket: net.Socket): void {
+  #turnAway(socket: net.Socket, kind: "over_capacity" | "loop", error: GrapevineError): void {
     const { name, report } = this.#options;
-    report({ kind: "over_capacity", listener: name, remote: clientName(socket) });
+    report({ kind, listener: name, remote: clientName(socket) });
     socket.on("error", () => {});
     if (!("mode" in this.#options)) {
       socket.resetAndDestroy();
       return;
     }
-    const message = `${name} has ${this.#limits.connectionsMax} connections, its limit`;
-    const error = new GrapevineError("overloaded", message);
     // Reading on until the client has the answer: an unread request would turn it into a reset.
     socket.resume();
     socket.end(encodeFailure(error, undefined, undefined, false));

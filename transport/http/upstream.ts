@@ -5,10 +5,12 @@
  * knowing whether it ran; so an idle connection is used again only for well under the time that
  * servers keep them (5 s in Node, unless Keep-Alive says otherwise).
  */
+import type { Socket } from "node:net";
 import { GrapevineError } from "../../core/errors.ts";
 import type { Exchange, ExchangeObserver, RequestHead } from "../../core/exchange/contract.ts";
 import { encodeRequestHead } from "../../core/http/encode.ts";
 import { RESPONSE_HEAD_IDLE_MS } from "../../core/limits.ts";
+import { LocalEnds } from "./local-ends.ts";
 import {
   type ConnectionOwner,
   targetName,
@@ -49,6 +51,8 @@ export interface Upstreams {
   open(target: UpstreamTarget, request: RequestHead, observer: ExchangeObserver): Exchange;
   /** Closes what is idle there; what is in use is closed when its answer ends. */
   closeTarget(target: UpstreamTarget): void;
+  /** Whether a socket that a listener accepted is the other end of one of these connections. */
+  owns(accepted: Socket): boolean;
   snapshot(): UpstreamSnapshot[];
   /** Breaks everything that is still in use ("draining") and closes the rest. */
   close(): void;
@@ -66,6 +70,7 @@ export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
 class UpstreamPools implements Upstreams {
   readonly #options: Required<UpstreamOptions>;
   readonly #pools = new Map<string, TargetPool>();
+  readonly #ends = new LocalEnds();
   readonly #sweepMs: number;
   #sweeper: NodeJS.Timeout | undefined;
   #closed = false;
@@ -102,6 +107,10 @@ class UpstreamPools implements Upstreams {
     this.#pools.get(targetName(target))?.retire();
   }
 
+  owns(accepted: Socket): boolean {
+    return this.#ends.has(accepted);
+  }
+
   snapshot(): UpstreamSnapshot[] {
     return [...this.#pools.values()].map((pool) => pool.snapshot());
   }
@@ -117,7 +126,9 @@ class UpstreamPools implements Upstreams {
     const name = targetName(target);
     let pool = this.#pools.get(name);
     if (pool === undefined) {
-      pool = new TargetPool(name, target, this.#options, (empty) => this.#forget(name, empty));
+      pool = new TargetPool(name, target, this.#options, this.#ends, (empty) =>
+        this.#forget(name, empty),
+      );
       this.#pools.set(name, pool);
       this.#sweeper ??= setInterval(() => this.#sweep(), this.#sweepMs).unref();
     }
@@ -150,6 +161,7 @@ class TargetPool implements ConnectionOwner {
   readonly #name: string;
   readonly #target: UpstreamTarget;
   readonly #options: Required<UpstreamOptions>;
+  readonly #ends: LocalEnds;
   readonly #onEmpty: (pool: TargetPool) => void;
   readonly #all = new Set<UpstreamConnection>();
   /** The youngest is last. */
@@ -159,11 +171,13 @@ class TargetPool implements ConnectionOwner {
     name: string,
     target: UpstreamTarget,
     options: Required<UpstreamOptions>,
+    ends: LocalEnds,
     onEmpty: (pool: TargetPool) => void,
   ) {
     this.#name = name;
     this.#target = target;
     this.#options = options;
+    this.#ends = ends;
     this.#onEmpty = onEmpty;
   }
 
@@ -273,6 +287,7 @@ class TargetPool implements ConnectionOwner {
       return;
     }
     this.#all.add(connection);
+    this.#ends.add(connection.socket);
     connection.begin(exchange, false);
   }
 }

@@ -72,6 +72,7 @@ export class Rig implements Front {
       name: "proxy",
       protocolOf: (service) => this.protocols.get(service),
       report: (event) => this.events.push(event),
+      isOwn: (socket) => this.upstreams.owns(socket),
       ...options,
     });
     this.#cleanups.push(() => listener.close());
@@ -87,6 +88,7 @@ export class Rig implements Front {
       front: this,
       name: "forward",
       report: (event) => this.events.push(event),
+      isOwn: (socket) => this.upstreams.owns(socket),
     });
     this.#cleanups.push(() => listener.close());
     return listener;
