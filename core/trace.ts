@@ -6,6 +6,9 @@
 import type { RawHeaders } from "./exchange/contract.ts";
 import type { Random } from "./seams.ts";
 
+/** The two digits of each byte: Number's own conversion takes hundreds of nanoseconds. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
 
 /** 16 hexadecimal digits. */
@@ -48,12 +51,18 @@ function replaceTrace(headers: RawHeaders, traceparent: string): RawHeaders {
   const kept: string[] = [];
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at] as string;
-    if (!/^trace(parent|state)$/i.test(name)) kept.push(name, headers[at + 1] as string);
+    if (!isTraceField(name)) kept.push(name, headers[at + 1] as string);
   }
   kept.push("traceparent", traceparent);
   return kept;
 }
 
+/** "traceparent" or "tracestate", whatever the case; most names are told by their length. */
+function isTraceField(name: string): boolean {
+  return (name.length === 10 || name.length === 11) && /^trace(parent|state)$/i.test(name);
+}
+
 function hex32(value: number): string {
-  return (value >>> 0).toString(16).padStart(8, "0");
+  const high = `${HEX[value >>> 24]}${HEX[(value >>> 16) & 255]}`;
+  return `${high}${HEX[(value >>> 8) & 255]}${HEX[value & 255]}`;
 }

@@ -38,6 +38,15 @@ export interface LocalInstance {
   readonly since: Millis;
 }
 
+/** What the data path has to know of an instance, the same object until its row is replaced. */
+export interface ServedInstance {
+  readonly service: ServiceKey;
+  readonly id: string;
+  readonly protocol: InstanceEntry["protocol"];
+  /** Service ports that it answers for. */
+  readonly ports: readonly number[];
+}
+
 export interface RegistrationsChange {
   /** All instances, sorted by namespace, name and id. */
   readonly entries: readonly InstanceEntry[];
@@ -77,6 +86,7 @@ interface Row {
   readonly entryBytes: number;
   readonly origin: "api" | "config";
   readonly since: Millis;
+  readonly served: ServedInstance;
   lease: Timer | undefined;
 }
 
@@ -233,6 +243,11 @@ export class Registrations {
     return undefined;
   }
 
+  /** Looked up for every request: nothing is made for it. */
+  served(service: ServiceKey, instance: string): ServedInstance | undefined {
+    return this.#rows.get(`${service}/${instance}`)?.served;
+  }
+
   get(service: ServiceKey, instance: string): LocalInstance | undefined {
     const row = this.#rows.get(`${service}/${instance}`);
     return row === undefined ? undefined : this.#describe(row);
@@ -305,7 +320,8 @@ export class Registrations {
     };
     const since = this.#rows.get(key)?.since ?? this.#options.clock.now();
     const entryBytes = encode(entry).length;
-    return { key, id, registration, entry, entryBytes, origin, since, lease: undefined };
+    const served = { service: serviceKey(namespace, name), id, protocol, ports: entry.ports };
+    return { key, id, registration, entry, entryBytes, origin, since, served, lease: undefined };
   }
 
   async #write(row: Row): Promise<void> {

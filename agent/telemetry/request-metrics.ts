@@ -35,6 +35,8 @@ export function createRequestMetrics(registry: Registry): RequestMetrics {
       retries: retries.with(service),
       sent: sent.with(service),
       received: received.with(service),
+      answered: attempts.with(service, "answered"),
+      byClass: [],
     };
     bound.set(key, handles);
     return handles;
@@ -44,10 +46,17 @@ export function createRequestMetrics(registry: Registry): RequestMetrics {
       const service = serviceLabel(record);
       const { kind, status, outcome, error, headMs } = record;
       const handles = handlesOf(service, kind);
-      requests.with(service, codeClass(status), outcome, error ?? "").increment();
+      if (outcome === "answered" && error === null) {
+        const hundred = Math.floor(status / 100);
+        handles.byClass[hundred] ??= requests.with(service, codeClass(status), outcome, "");
+        handles.byClass[hundred].increment();
+      } else requests.with(service, codeClass(status), outcome, error ?? "").increment();
       handles.duration.observe(record.durationMs / 1_000);
       if (headMs !== null) handles.head?.observe(headMs / 1_000);
-      for (const attempt of record.attempts) attempts.with(service, attempt.outcome).increment();
+      for (const attempt of record.attempts) {
+        if (attempt.outcome === "answered") handles.answered.increment();
+        else attempts.with(service, attempt.outcome).increment();
+      }
       handles.retries.increment(Math.max(0, record.attempts.length - 1));
       handles.sent.increment(record.requestBytes);
       handles.received.increment(record.responseBytes);
@@ -62,6 +71,9 @@ interface Handles {
   readonly retries: Counter;
   readonly sent: Counter;
   readonly received: Counter;
+  /** Attempts that were answered, and requests by the hundreds of their status: the usual case. */
+  readonly answered: Counter;
+  readonly byClass: Counter[];
 }
 
 function defineFamilies(registry: Registry) {

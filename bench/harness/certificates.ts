@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Names in the certificates; the dialling side checks that of the other. */
-export const FRONT_NAME = "front.bench.test";
+const FRONT_NAME = "front.bench.test";
 export const BACK_NAME = "back.bench.test";
 
 /** Writes ca.pem and for each side SIDE.crt, SIDE.key and SIDE.pem (both in one, for HAProxy). */

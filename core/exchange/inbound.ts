@@ -74,7 +74,7 @@ export class Inbound<Instance extends LocalInstance> {
   ): Exchange {
     const found = this.#admit(peer, context, request);
     if (found instanceof GrapevineError) return refuse(this.#options.clock, found, observer);
-    const key = `${found.service}/${found.id}`;
+    const key = instanceKey(found);
     this.#inFlight += 1;
     this.#perInstance.set(key, (this.#perInstance.get(key) ?? 0) + 1);
     const counted = new CountedExchange(observer, () => this.#release(key));
@@ -94,9 +94,7 @@ export class Inbound<Instance extends LocalInstance> {
     if (this.#isDraining) {
       return new GrapevineError("draining", "the agent of this instance is leaving the mesh");
     }
-    const name = parseServiceName(context.service);
-    const key = name && serviceKey(name.namespace, name.name);
-    const instance = key && this.#options.find(key, context.instance);
+    const instance = this.#find(context);
     const what = `instance ${context.instance} of ${context.service}`;
     if (instance === undefined) {
       return new GrapevineError("not_owner", `${what} is not registered on the agent asked for it`);
@@ -121,8 +119,16 @@ export class Inbound<Instance extends LocalInstance> {
     return this.#overload(instance, what) ?? instance;
   }
 
+  /** Peers name a service in full; whatever else may name one is tried when that finds nothing. */
+  #find({ service, instance }: AttemptContext): Instance | undefined {
+    const found = this.#options.find(service as ServiceKey, instance);
+    if (found?.service === service && found.id === instance) return found;
+    const name = parseServiceName(service);
+    return name && this.#options.find(serviceKey(name.namespace, name.name), instance);
+  }
+
   #overload(instance: Instance, what: string): GrapevineError | undefined {
-    const running = this.#perInstance.get(`${instance.service}/${instance.id}`) ?? 0;
+    const running = this.#perInstance.get(instanceKey(instance)) ?? 0;
     if (running >= this.#perInstanceMax) {
       return new GrapevineError("overloaded", `${what} has ${running} requests in flight`);
     }
@@ -145,6 +151,10 @@ export class Inbound<Instance extends LocalInstance> {
     this.#isIdleTold = true;
     this.#options.onIdle();
   }
+}
+
+function instanceKey({ service, id }: LocalInstance): string {
+  return `${service}/${id}`;
 }
 
 /** Passes everything through and tells the first end of either side. */

@@ -10,14 +10,13 @@ import { type HttpFault, latin1 } from "./syntax.ts";
 const CR = 13;
 const LF = 10;
 
-/** 0: text. 1: CR. 2: LF. 3: never allowed. 4: text outside ASCII. */
+/** 0: text. 1: CR. 2: LF. 3: never allowed. */
 const CLASS = new Uint8Array(256);
 for (let byte = 0; byte < 32; byte += 1) CLASS[byte] = 3;
 CLASS[9] = 0;
 CLASS[CR] = 1;
 CLASS[LF] = 2;
 CLASS[127] = 3;
-CLASS.fill(4, 128);
 
 /** Where in a line the next byte stands. */
 const IN_LINE = 0;
@@ -43,7 +42,6 @@ export class SectionReader {
   #bytes = 0;
   #emptyLines = 0;
   #isFirstLine = true;
-  #isAscii = true;
   #kept: Uint8Array | undefined;
   #keptLength = 0;
   /** The whole section once it is complete: each line ends in CR LF, the last is empty. */
@@ -63,7 +61,6 @@ export class SectionReader {
     this.#bytes = 0;
     this.#emptyLines = 0;
     this.#isFirstLine = true;
-    this.#isAscii = true;
     this.#kept = undefined;
     this.#keptLength = 0;
     this.text = "";
@@ -90,10 +87,10 @@ export class SectionReader {
       return end;
     }
     if (this.#kept === undefined) {
-      this.text = latin1(chunk.subarray(start, end), this.#isAscii);
+      this.text = latin1(chunk, start, end);
     } else {
       this.#keep(chunk.subarray(start, end));
-      this.text = latin1(this.#kept.subarray(0, this.#keptLength), this.#isAscii);
+      this.text = latin1(this.#kept, 0, this.#keptLength);
       this.#kept = undefined;
     }
     return end;
@@ -128,11 +125,10 @@ export class SectionReader {
     const lineBudget = from + REQUEST_LINE_BYTES_MAX - this.#bytes;
     for (let at = from; at < limit; at += 1) {
       const kind = CLASS[chunk[at] as number];
-      if (kind === 0 || kind === 4) {
+      if (kind === 0) {
         if (state === AFTER_CR || state === AFTER_LAST_CR) {
           return this.#fail("bad_request", "a CR that no LF follows");
         }
-        if (kind === 4) this.#isAscii = false;
         if (this.#isFirstLine && at >= lineBudget && this.#kind === "request") {
           return this.#fail(
             "uri_too_long",

@@ -68,16 +68,12 @@ export function parseDecimal(text: string): number | undefined {
   return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
-const ascii = new TextDecoder();
-
-/** Decodes Latin-1. `isAscii` takes the platform's fast path, which is only right for ASCII. */
-export function latin1(bytes: Uint8Array, isAscii: boolean): string {
-  if (isAscii) return ascii.decode(bytes);
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 4096) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 4096));
-  }
-  return text;
+/** Decodes Latin-1. */
+export function latin1(bytes: Uint8Array, from: number, to: number): string {
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return buffer.toString("latin1", from, to);
 }
 
 /** True if `list`, a comma-separated field value, holds `token` (given in lower case). */

@@ -46,8 +46,8 @@ export interface CandidateChoice {
   readonly again: boolean;
 }
 
-/** How many candidates got each verdict: from this a refusal is explained. */
-export type Tally = Map<CandidateVerdict, number>;
+/** How many candidates got each verdict that speaks against them: it explains a refusal. */
+export type Tally = ReadonlyMap<CandidateVerdict, number>;
 
 /** From best to worst; a verdict that is not listed rules the candidate out. */
 const USABLE: readonly (readonly CandidateVerdict[])[] = [
@@ -62,7 +62,6 @@ const SAMPLES_MAX = 8;
 
 /** One look for a candidate. */
 export class CandidateSearch {
-  readonly tally: Tally = new Map();
   /** The beginning of the key's preference list. */
   preference: readonly string[] = [];
   readonly #state: ServiceState;
@@ -71,6 +70,8 @@ export class CandidateSearch {
   readonly #now: Millis;
   /** Where verdicts are noted, CANDIDATES_RECORDED_MAX at most. */
   readonly #notes: CandidateRecord[];
+  /** Not made where the first look is enough, as it nearly always is. */
+  #tally: Map<CandidateVerdict, number> | undefined;
 
   constructor(
     state: ServiceState,
@@ -84,6 +85,10 @@ export class CandidateSearch {
     this.#question = question;
     this.#notes = notes;
     this.#now = now;
+  }
+
+  get tally(): Tally {
+    return this.#tally ?? new Map();
   }
 
   /** Undefined if no candidate may be used; the tally then tells why. */
@@ -218,9 +223,14 @@ export class CandidateSearch {
     return "acceptable";
   }
 
+  #count(verdict: CandidateVerdict): void {
+    this.#tally ??= new Map();
+    this.#tally.set(verdict, (this.#tally.get(verdict) ?? 0) + 1);
+  }
+
   /** Writes a verdict down and gives its tier; USABLE.length if it rules the candidate out. */
   #note(target: Target, rank: number, verdict: CandidateVerdict): number {
-    this.tally.set(verdict, (this.tally.get(verdict) ?? 0) + 1);
+    if (verdict !== "acceptable") this.#count(verdict);
     if (this.#notes.length < CANDIDATES_RECORDED_MAX) {
       this.#notes.push({
         attempt: this.#question.attempt,
