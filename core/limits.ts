@@ -77,3 +77,5 @@ export const ACTOR_FORWARDS_MAX = 2;
 export const ACTOR_HOSTINGS_PER_AGENT_MAX = 256;
 /** Where an actor type is hosted, for people: "pid 4711". */
 export const ACTOR_ADDRESS_CHARS_MAX = 64;
+/** Labels of one agent; its document must hold them. */
+export const LABELS_MAX = 32;

@@ -3,7 +3,11 @@
  * this agent is about to publish, so that an agent never signs what others would refuse. Every
  * function gives the first thing wrong in words, or undefined.
  */
-import { ACTOR_HOSTINGS_PER_AGENT_MAX, INSTANCES_PER_AGENT_MAX } from "../core/limits.ts";
+import {
+  ACTOR_HOSTINGS_PER_AGENT_MAX,
+  INSTANCES_PER_AGENT_MAX,
+  LABELS_MAX,
+} from "../core/limits.ts";
 import { isLabel } from "../core/names.ts";
 import { WEIGHT_MAX } from "../core/ring/ring.ts";
 import { CERTIFICATE_BYTES_MAX } from "../core/trust/certificate.ts";
@@ -16,7 +20,6 @@ export const EPOCH_MAX = 2 ** 52;
 export const SEQ_MAX = 2 ** 48;
 const NONCE_MAX = Number.MAX_SAFE_INTEGER;
 const WALL_MS_MAX = 2 ** 52;
-const LABELS_MAX = 32;
 const TAGS_MAX = 32;
 const TAG_KEY_LENGTH_MAX = 63;
 const TAG_VALUE_LENGTH_MAX = 256;

@@ -7,13 +7,14 @@
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, chown, link, lstat, mkdir, readFile, rename, unlink } from "node:fs/promises";
+import { chmod, chown, link, lstat, readFile, rename, unlink } from "node:fs/promises";
 import { request } from "node:http";
 import type { Server } from "node:net";
 import { connect } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { GrapevineError } from "../../core/errors.ts";
+import { makeFolder } from "../../transport/storage/make-folder.ts";
 
 /** sockaddr_un.sun_path without its closing zero byte: 108 on Linux, 104 on macOS. */
 export const SOCKET_PATH_BYTES_MAX = process.platform === "darwin" ? 103 : 107;
@@ -32,16 +33,30 @@ export interface SocketFile {
   remove(): Promise<void>;
 }
 
-/** Lets `server` listen there. Throws `socket_in_use`, `invalid_argument` or the system's error. */
+/** Lets `server` listen there. Throws `socket_in_use`, `forbidden` or `invalid_argument`. */
 export async function listenOnSocketFile(
   server: Server,
-  { path, group }: SocketFileOptions,
+  options: SocketFileOptions,
 ): Promise<SocketFile> {
+  try {
+    return await make(server, options);
+  } catch (error) {
+    if (error instanceof GrapevineError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new GrapevineError(
+      "invalid_argument",
+      `cannot make the socket ${options.path}: ${why}; choose another path with --socket`,
+      { cause: error },
+    );
+  }
+}
+
+async function make(server: Server, { path, group }: SocketFileOptions): Promise<SocketFile> {
   // The hidden name must fit as well; only for very short names is it the longer of the two.
   const hidden = join(dirname(path), `.${randomBytes(3).toString("hex")}`);
   checkLength(path, Math.max(Buffer.byteLength(path), Buffer.byteLength(hidden)));
   const gid = group === undefined ? undefined : await findGroup(group);
-  await makeFolder(dirname(path), gid);
+  await prepareFolder(dirname(path), gid);
   await refuseIfTaken(path);
   await listen(server, hidden);
   try {
@@ -70,8 +85,8 @@ function checkLength(path: string, bytes: number): void {
   );
 }
 
-async function makeFolder(folder: string, gid: number | undefined): Promise<void> {
-  const first = await mkdir(folder, { recursive: true, mode: gid === undefined ? 0o700 : 0o750 });
+async function prepareFolder(folder: string, gid: number | undefined): Promise<void> {
+  const first = makeFolder(folder, gid === undefined ? 0o700 : 0o750);
   if (first === undefined || gid === undefined) return;
   await chown(folder, -1, gid);
 }

@@ -6,6 +6,7 @@
 import { hostname } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { GrapevineError } from "../../core/errors.ts";
+import { LABELS_MAX } from "../../core/limits.ts";
 import { isLabel } from "../../core/names.ts";
 import {
   formatHostPort,
@@ -123,7 +124,7 @@ function build(merged: Merged, file: ConfigFile, source: ConfigSource): AgentCon
     join: [...new Set(merged.all("join"))],
     zone: merged.get("zone"),
     region: merged.get("region"),
-    labels: Object.fromEntries(merged.all("labels")),
+    labels: readLabels(merged),
     cluster: merged.get("cluster") ?? "default",
     egress: merged.get("egress") ?? "allow",
     drainTimeoutMs: merged.get("drainTimeout") ?? 15_000,
@@ -174,6 +175,17 @@ function checkSocket(merged: Merged, path: string): void {
     `${merged.place("socket")}: ${path} is ${bytes} bytes long; the system's limit for Unix ` +
       `sockets is ${SOCKET_PATH_BYTES_MAX}; choose a shorter path`,
   );
+}
+
+function readLabels(merged: Merged): Readonly<Record<string, string>> {
+  const labels = Object.fromEntries(merged.all("labels"));
+  const count = Object.keys(labels).length;
+  if (count > LABELS_MAX) {
+    merged.problems.push(
+      `${merged.place("labels")}: an agent may have ${LABELS_MAX} labels, not ${count}`,
+    );
+  }
+  return labels;
 }
 
 /** Everybody knows the development identity: with it, nothing may be reachable from elsewhere. */

@@ -4,7 +4,7 @@
  * revoked by name.
  */
 import { randomBytes } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { GrapevineError } from "../../core/errors.ts";
 import { isLabel } from "../../core/names.ts";
@@ -15,6 +15,7 @@ import {
 } from "../../core/trust/certificate.ts";
 import { isPlace, isTrustDomain } from "../../core/trust/fields.ts";
 import type { NodeId } from "../../core/types.ts";
+import { makeFolder } from "../storage/make-folder.ts";
 import { formatBundle } from "./bundle.ts";
 import {
   FILE_VERSION,
@@ -72,7 +73,7 @@ export function createAuthority(
     key: sealKey(seed, passphrase === "" ? undefined : passphrase),
   };
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir, 0o700);
     writeSecretFile(path, `${JSON.stringify(document, null, 2)}\n`, true);
   } catch (cause) {
     throw new GrapevineError(

@@ -1,10 +1,11 @@
 /**
  * An agent's data directory: made for its owner alone, writable, and used by one agent at a time.
  */
-import { accessSync, chmodSync, constants, mkdirSync, statSync } from "node:fs";
+import { accessSync, chmodSync, constants, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { GrapevineError } from "../../core/errors.ts";
 import { type HeldLock, lockHolder, tryLock } from "./directory-lock.ts";
+import { makeFolder } from "./make-folder.ts";
 
 const LOCK_FILE = "agent.lock";
 const REMEDY = "choose another folder with --data-dir, or change its owner or mode";
@@ -16,8 +17,7 @@ const REMEDY = "choose another folder with --data-dir, or change its owner or mo
 export function lockDataDir(dir: string): HeldLock {
   const path = resolve(dir);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (!statSync(path).isDirectory()) throw new Error("it is not a folder");
+    makeFolder(path, 0o700);
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw unusable(path, cause);

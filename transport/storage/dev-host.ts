@@ -4,7 +4,7 @@
  * killed agent's name is free again at once, whoever gets its process id.
  */
 import { createHash } from "node:crypto";
-import { lstatSync, mkdirSync, rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
@@ -13,6 +13,7 @@ import { GrapevineError } from "../../core/errors.ts";
 import { isLabel } from "../../core/names.ts";
 import { isCorruption } from "./database.ts";
 import { type HeldLock, tryLock } from "./directory-lock.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** Agents of one user on one host; each has a name to itself. */
 const DEV_AGENTS_MAX = 1_000;
@@ -102,7 +103,7 @@ function lockName(name: string, registryDir: string): HeldLock | undefined {
 /** Others must not be able to hold our names or to lead us to their files. */
 function checkRegistry(registryDir: string): void {
   try {
-    mkdirSync(registryDir, { recursive: true, mode: 0o700 });
+    makeFolder(registryDir, 0o700);
     const { uid, mode } = lstatSync(registryDir);
     const { uid: own } = userInfo();
     if (!lstatSync(registryDir).isDirectory()) throw new Error("it is not a folder");

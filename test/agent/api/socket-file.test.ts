@@ -101,6 +101,20 @@ describe("the socket's file", () => {
     });
   });
 
+  it.each(["file/agent.sock", "/proc/nowhere/agent.sock", "/proc/agent.sock"])(
+    "at a place where none can be made, %s, says so and what to do",
+    async (place) => {
+      writeFileSync(join(folder, "file"), "");
+      const path = place.startsWith("/") ? place : join(folder, place);
+      await expect(start(path)).rejects.toMatchObject({
+        short: "invalid_argument",
+        message: expect.stringMatching(
+          /^cannot make the socket .*; choose another path with --socket$/,
+        ),
+      });
+    },
+  );
+
   it("has a path that the system can hold", async () => {
     await expect(start(join(folder, "x".repeat(120)))).rejects.toMatchObject({
       short: "invalid_argument",

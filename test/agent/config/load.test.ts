@@ -160,6 +160,15 @@ describe("mistakes", () => {
   });
 });
 
+describe("labels", () => {
+  it("that no document could hold are refused before the agent starts", () => {
+    const label = Array.from({ length: 33 }, (_, at) => `key-${at}=value`);
+    const { code, message } = problem({ flags: { dev: true, label } });
+    expect(code).toBe("config_invalid");
+    expect(message).toContain("--label: an agent may have 32 labels, not 33");
+  });
+});
+
 describe("identity", () => {
   it("missing says how to get one", () => {
     const { code, message } = problem({});
