@@ -2,9 +2,7 @@
  * Talks to the local agent over its Unix socket. Whatever can go wrong becomes a GrapevineError
  * whose message says what happened at which socket and what to do about it.
  */
-import { existsSync } from "node:fs";
 import * as http from "node:http";
-import { hostFacts, socketCandidates } from "../agent/config/paths.ts";
 import { GrapevineError, isLocalErrorCode, isRequestErrorCode } from "../core/errors.ts";
 
 /** Answers of the local API come at once; only joining and leaving take longer. */
@@ -138,17 +136,6 @@ function remedy(code: string | undefined): string {
     "\n  start one with `grapevine agent --dev` (or --identity FILE), or name another socket with " +
     "--socket or GRAPEVINE_SOCKET"
   );
-}
-
-/** The socket that was named, or the first usual place where there is one. */
-export function findSocket(
-  flag: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
-): string {
-  const named = flag ?? env["GRAPEVINE_SOCKET"];
-  if (named !== undefined && named !== "") return named;
-  const candidates = socketCandidates(env, hostFacts());
-  return candidates.find((path) => existsSync(path)) ?? (candidates[0] as string);
 }
 
 function parseJson(text: string): unknown {

@@ -3,8 +3,9 @@
  * `__complete`, which reads the same declarations as parsing does and asks the running agent for
  * live names. A line of its answer is one candidate; the line ":file" asks for file names.
  */
+import { findSocket } from "../agent/config/paths.ts";
 import { DEFAULT_NAMESPACE } from "../core/names.ts";
-import { AgentClient, findSocket } from "./client.ts";
+import { AgentClient } from "./client.ts";
 import { type Command, type Completion, type Flag, flagsOf } from "./command.ts";
 import { loadCommands } from "./registry.ts";
 

@@ -2,9 +2,10 @@
  * The command line: finds the command, reads its flags, runs it, and turns whatever it throws into
  * a message and an exit code (0 done, 1 failed, 2 wrong usage).
  */
+import { findSocket } from "../agent/config/paths.ts";
 import { GrapevineError, isLocalErrorCode, LOCAL_ERRORS } from "../core/errors.ts";
 import { readArguments } from "./arguments.ts";
-import { AgentClient, findSocket } from "./client.ts";
+import { AgentClient } from "./client.ts";
 import { COMMON_FLAGS, type Command, SOCKET_FLAG } from "./command.ts";
 import { commandHelp, describe, overview } from "./help.ts";
 import { findCommand, loadCommands } from "./registry.ts";

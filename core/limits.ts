@@ -19,8 +19,14 @@ export const CONTROL_PACKET_BYTES_MAX = 1024 * 1024;
 export const CONTROL_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** Parallel control connections to one peer: simultaneous dials, and one that replaces a dead one. */
 export const CONTROL_CONNECTIONS_PER_PEER_MAX = 3;
-/** Inbound control connections that have not finished their handshake; each has a deadline. */
-export const CONTROL_HANDSHAKES_MAX = 256;
+/** Inbound connections of one port that have not proved who they are; each has a deadline. */
+export const HANDSHAKES_MAX = 256;
+/** Handshakes that a port begins in a second: at 1 to 2 ms each, a fifth of a processor at most. */
+export const HANDSHAKES_PER_SECOND_MAX = 100;
+/** Begun at once after a quiet time: a cluster that starts on one host, or links to many peers. */
+export const HANDSHAKES_BURST_MAX = 200;
+/** What a stranger may send before it is known; a handshake with the largest certificate is 10 KiB. */
+export const STRANGER_BYTES_MAX = 32 * 1024;
 /** Outbound control dials under way at once. */
 export const CONTROL_DIALS_MAX = 256;
 /** Decision records kept in memory for `explain`. */

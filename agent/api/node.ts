@@ -35,6 +35,12 @@ export interface NodeStatus {
   };
 }
 
+export interface Activations {
+  readonly service: ServiceKey;
+  readonly instance: string;
+  readonly activations: number;
+}
+
 /** A local port that leads to a service, kept by the agent until removed. */
 export interface Forward {
   readonly service: ServiceKey;
@@ -82,6 +88,9 @@ export interface LocalNode {
   reload(): Promise<{ readonly changed: readonly string[]; readonly ignored: readonly string[] }>;
   /** Forgets a dead or left member, by name or id; throws `not_found` or `conflict`. */
   forget(member: string): Promise<{ readonly id: NodeId; readonly name: string }>;
+
+  /** Actors that live in this agent's process or in those that it offers, by type and instance. */
+  activations(): readonly Activations[];
 
   forwards(): readonly Forward[];
   /** The same again changes nothing; another service on the same address is a `conflict`. */

@@ -10,6 +10,7 @@ import { ApiError, invalidBody } from "./problem.ts";
 import type { Call, Reply, Route } from "./route.ts";
 import { readFields, readServiceKey, throwProblems } from "./route.ts";
 import {
+  actorsShape,
   localInstanceShape,
   membersShape,
   serviceShape,
@@ -27,6 +28,7 @@ const ROUTES: readonly Route[] = [
   get("/v1/members", ({ node }) => membersShape(node.view(), node.now())),
   get("/v1/services", ({ node }) => servicesShape(node)),
   get("/v1/services/*/*", showService),
+  get("/v1/actors", ({ node }) => actorsShape(node)),
   get("/v1/status", ({ node }) => statusShape(node)),
   get("/v1/requests", showRecords, ["last"]),
   get("/v1/requests/*", showRecord),

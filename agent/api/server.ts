@@ -10,6 +10,7 @@ import { createServer, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { GrapevineError } from "../../core/errors.ts";
+import { ACTORS_PATH, type ActorSessions } from "../actors/sessions.ts";
 import { readJson } from "./json-body.ts";
 import type { LocalNode } from "./node.ts";
 import { ApiError, problemDocument } from "./problem.ts";
@@ -33,6 +34,8 @@ export interface LocalApiOptions {
   readonly socketGroup?: string | undefined;
   readonly node: LocalNode;
   readonly log: Logger;
+  /** Serves programs that call and host actors; without it they are refused. */
+  readonly actors?: ActorSessions;
   /** What waits for a slow consumer of events or logs before it loses some. Default 1 MiB. */
   readonly bufferedBytesMax?: number | undefined;
 }
@@ -83,7 +86,7 @@ class LocalApiServer implements LocalApi {
   async close(): Promise<void> {
     await this.#file?.remove();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    await this.#streams.close();
+    await Promise.all([this.#streams.close(), this.#options.actors?.close()]);
     this.#server.closeIdleConnections();
     if (this.#running > 0) {
       const idle = new Promise<void>((resolve) => {
@@ -134,9 +137,14 @@ class LocalApiServer implements LocalApi {
     socket.on("error", () => socket.destroy());
     try {
       const url = parseUrl(request.url);
+      const { actors } = this.#options;
+      if (url.pathname === ACTORS_PATH && actors !== undefined) {
+        actors.accept(request, socket, head);
+        return;
+      }
       if (!Streams.serves(url.pathname)) {
         throw new ApiError("not_found", `${url.pathname} is not a WebSocket`, {
-          remedy: "the WebSockets are /v1/events and /v1/logs",
+          remedy: "the WebSockets are /v1/actors, /v1/events and /v1/logs",
         });
       }
       this.#streams.accept(request, socket, head, url);

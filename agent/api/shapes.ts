@@ -2,6 +2,7 @@
  * The JSON of the local API: what scripts rely on. Each function makes one documented shape from
  * what the agent knows; durations are milliseconds up to now.
  */
+import { actorTypeOf } from "../../core/actors/definition.ts";
 import type { BreakerState } from "../../core/router/policy.ts";
 import type { Millis } from "../../core/types.ts";
 import type { InstanceView, MemberView, MeshView, ServiceView } from "../../core/view.ts";
@@ -102,6 +103,45 @@ export function serviceShape(service: ServiceView, node: LocalNode): ServiceShap
     ports: [...ports].sort((left, right) => left - right),
     instances: instances.map((instance) => instanceShape(instance, node)),
   };
+}
+
+/** An actor type and the processes that host it. */
+export interface ActorTypeShape {
+  /** "counter", "shop/cart". */
+  readonly type: string;
+  readonly hosts: readonly {
+    readonly instance: string;
+    readonly agent: string;
+    readonly address: string;
+    /** Actors that are alive there; null for hosts of other agents, which alone know it. */
+    readonly activations: number | null;
+    readonly ageMs: number;
+    readonly breaker: BreakerState;
+    readonly conflict: boolean;
+  }[];
+}
+
+/** By type. */
+export function actorsShape(node: LocalNode): ActorTypeShape[] {
+  const now = node.now();
+  const counts = new Map(
+    node.activations().map((each) => [`${each.service}/${each.instance}`, each.activations]),
+  );
+  const { services, self } = node.view();
+  const types = [...services.values()].filter(({ protocol }) => protocol === "actor");
+  types.sort((left, right) => (left.key < right.key ? -1 : 1));
+  return types.map(({ key, instances }) => ({
+    type: actorTypeOf(key),
+    hosts: instances.map((instance) => ({
+      instance: instance.id,
+      agent: instance.agentName === "" ? instance.agent : instance.agentName,
+      address: instance.address,
+      activations: instance.agent === self ? (counts.get(`${key}/${instance.id}`) ?? 0) : null,
+      ageMs: elapsed(instance.since, now),
+      breaker: node.breaker(instance),
+      conflict: instance.conflict,
+    })),
+  }));
 }
 
 function instanceShape(instance: InstanceView, node: LocalNode): InstanceShape {

@@ -2,6 +2,7 @@
  * Where an agent keeps its socket and its data unless told otherwise, for root and for users, by
  * the XDG base directory rules. The agent and the commands that look for it share these.
  */
+import { existsSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -19,13 +20,21 @@ export function hostFacts(): HostFacts {
 }
 
 /** Where a command looks for the agent, in this order, if no flag or variable names the socket. */
-export function socketCandidates(env: Environment, host: HostFacts): string[] {
+function socketCandidates(env: Environment, host: HostFacts): string[] {
   const runtime = env["XDG_RUNTIME_DIR"];
   return [
     ...(runtime ? [join(runtime, "grapevine", "agent.sock")] : []),
     "/run/grapevine/agent.sock",
     join(host.temporary, `grapevine-${host.uid}`, "agent.sock"),
   ];
+}
+
+/** The socket that was named, or the first usual place where there is one. */
+export function findSocket(named: string | undefined, env: Environment): string {
+  const given = named ?? env["GRAPEVINE_SOCKET"];
+  if (given !== undefined && given !== "") return given;
+  const candidates = socketCandidates(env, hostFacts());
+  return candidates.find((path) => existsSync(path)) ?? (candidates[0] as string);
 }
 
 /** The socket that a new agent opens: the first candidate that its user may create. */

@@ -8,6 +8,7 @@ import { type DelayMonitor, monitorLoopDelay } from "../../transport/entropy.ts"
 import { createHttpListener, type Listener } from "../../transport/http/listener.ts";
 import { KeyVerifier } from "../../transport/identity/signing.ts";
 import { openState } from "../../transport/storage/state.ts";
+import { ActorSessions } from "../actors/sessions.ts";
 import { createLocalApi, type LocalApi } from "../api/server.ts";
 import type { AgentConfig } from "../config/config.ts";
 import { type AdminListener, createAdminListener } from "../telemetry/admin.ts";
@@ -65,8 +66,11 @@ export class Agent {
     };
   }
 
-  /** Starts everything; if a part cannot start, what had started is stopped again. */
-  static async start(config: AgentConfig, log: Log): Promise<Agent> {
+  /**
+   * Starts everything; if a part cannot start, what had started is stopped again. Without the API
+   * nothing but this process can administer the agent.
+   */
+  static async start(config: AgentConfig, log: Log, withApi = true): Promise<Agent> {
     const state = openState(config.dataDir, {
       onWarning: (warning) => log.component("storage").warn(warning),
     });
@@ -79,7 +83,7 @@ export class Agent {
       const region = trust.identity.region || (config.region ?? "");
       const planes = await openPlanes(config, trust, [topicOf(region)], log);
       agent = new Agent(buildParts(config, log, state, trust, planes));
-      await agent.#open();
+      await agent.#open(withApi);
       return agent;
     } catch (error) {
       if (agent === undefined) state.close();
@@ -115,7 +119,7 @@ export class Agent {
     state.close();
   }
 
-  async #open(): Promise<void> {
+  async #open(withApi: boolean): Promise<void> {
     const { config, log, node, registrations, forwards, learned } = this.parts;
     node.start(config.join);
     learned.restore((message) => node.control.restore(message) === "applied");
@@ -132,14 +136,25 @@ export class Agent {
     for (const problem of await forwards.restore()) {
       log.root.warn(`cannot open the forward ${problem}; it stays on disk`);
     }
+    if (withApi) await this.#openApi();
+    this.#isReady = true;
+  }
+
+  async #openApi(): Promise<void> {
+    const { config, log, node, clock, trust } = this.parts;
     this.#listeners.api = createLocalApi({
       socketPath: config.socket,
       ...(config.socketGroup === undefined ? {} : { socketGroup: config.socketGroup }),
       node: createLocalNode(this),
       log: log.component("api"),
+      actors: new ActorSessions({
+        actors: node.actors,
+        clock,
+        agentName: trust.identity.name,
+        log: log.component("actors"),
+      }),
     });
     await this.#listeners.api.start();
-    this.#isReady = true;
   }
 
   async #openListeners(): Promise<void> {

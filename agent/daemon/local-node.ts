@@ -18,6 +18,7 @@ export function createLocalNode(agent: Agent): LocalNode {
     breaker: (instance) => node.router.breakerOf(instance),
     localInstance: (service, id) => registrations.get(service, id),
     register: async (registration) => {
+      parts.trust.refuseUncertified(registration.namespace, registration.name);
       refuseConflict(agent, registration.namespace, registration.name, registration.id);
       return await registrations.register(registration);
     },
@@ -29,6 +30,7 @@ export function createLocalNode(agent: Agent): LocalNode {
     },
     reload: () => reload(parts),
     forget: async (member) => forget(agent, member),
+    activations: () => node.actors.activations(),
     forwards: () => forwards.list(),
     addForward: (forward) => forwards.add(forward),
     removeForward: (service, listen) => forwards.remove(service, listen),

@@ -13,6 +13,7 @@ import type { EventBus } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createRequestMetrics } from "../telemetry/request-metrics.ts";
 import { publishViewChanges } from "../telemetry/view-events.ts";
+import { DialLog } from "./dial-log.ts";
 import type { Forwards } from "./forwards.ts";
 import type { AgentParts } from "./parts.ts";
 
@@ -27,6 +28,7 @@ export function observeNode(
   const logAccess = createAccessLog(log.component("access"));
   const metrics = createRequestMetrics(registry);
   const membership = log.component("membership");
+  const dialLog = new DialLog(membership);
   return {
     onView: (view, former) => {
       publishViewChanges(former, view, (type, subject) => events.publish(type, subject));
@@ -48,17 +50,22 @@ export function observeNode(
       if (report.kind === "duplicate_identity") onDuplicate(parts);
     },
     onDialed: (address, failure) => {
-      if (failure === undefined) dials.onConnected(address);
-      else {
+      if (failure === undefined) {
+        dials.onConnected(address);
+        dialLog.onConnected(address);
+      } else {
         dials.onFailed(address, failure);
-        membership.debug({ address, reason: failure.kind }, `dial failed: ${failure.detail}`);
+        dialLog.onFailed(address, failure);
       }
     },
     onRecord: (record) => {
       records.add(record);
-      metrics.onRecord(record);
+      // Of actor calls only some are recorded: counts would mislead.
+      if (record.kind !== "actor") metrics.onRecord(record);
       logAccess(record);
     },
+    onActorTimerFailed: (type, key, thrown) =>
+      log.component("actors").error({ err: thrown }, `a timer or onStop of ${type}/${key} threw`),
   };
 }
 

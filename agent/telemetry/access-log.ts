@@ -19,7 +19,9 @@ export function createAccessLog(
 const TEXT_LENGTH_MAX = 512;
 
 function accessMessage(record: DecisionRecord): string {
-  const target = record.kind === "tcp" ? "tcp" : `${record.method} ${cut(record.path)}`;
+  const { kind, method, authority, path } = record;
+  const place = kind === "actor" ? `${authority}${path}` : path;
+  const target = kind === "tcp" ? "tcp" : `${method} ${cut(place)}`;
   return `${target} ${record.status === 0 ? record.outcome : record.status}`;
 }
 

@@ -45,7 +45,8 @@ export class Activation implements WheelEntry, CallHolder {
   isScheduled = false;
   /** Its key belongs to another node: what waits for it goes there. */
   isReleased = false;
-  lastActiveAt: number;
+  /** Looks in a row at which no message had come since the one before. */
+  quietChecks = 0;
   state: "active" | "stopping" | "over" = "active";
   readonly #owner: ActivationOwner;
   #methods: object | undefined;
@@ -65,13 +66,11 @@ export class Activation implements WheelEntry, CallHolder {
     definition: AnyActorDefinition,
     key: string,
     owner: ActivationOwner,
-    now: number,
   ) {
     this.service = service;
     this.definition = definition;
     this.type = definition.name;
     this.key = key;
-    this.lastActiveAt = now;
     this.#owner = owner;
     this.#onReturned = (value) => this.#endTurn(value, undefined);
     this.#onThrown = (thrown) => this.#endTurn(undefined, { thrown });
@@ -198,7 +197,7 @@ export class Activation implements WheelEntry, CallHolder {
     if ("callback" in turn) {
       if (failure !== undefined) owner.onTimerFailed(this.type, this.key, failure.thrown);
     } else {
-      this.lastActiveAt = owner.now();
+      this.quietChecks = 0;
       owner.forgetDeadline(turn);
       if (failure === undefined) turn.succeed(value);
       else turn.fail(remoteError(failure.thrown));

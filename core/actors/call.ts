@@ -15,9 +15,9 @@ export class CallTarget {
   readonly key: string;
   /** The activation that took the last call, for its host alone. */
   activation: unknown;
-  /** The view by which `backend` was found, for the router alone. */
+  /** The view by which the owner was found, and the owner, for the router alone. */
   view: unknown;
-  backend: unknown;
+  owner: unknown;
 
   constructor(service: ServiceKey, key: string) {
     this.service = service;

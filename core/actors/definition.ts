@@ -105,6 +105,9 @@ export type Ref<Definition> =
 
 /** Marks the services of the directory that are actor types. */
 const SERVICE_PREFIX = "actor--";
+/** Names that were found to be valid: they come with every call. */
+const parsedTypes = new Map<string, ServiceKey>();
+const PARSED_TYPES_MAX = 1_000;
 const MAILBOX_BOUND = 100_000;
 const IDLE_MS_BOUND = 2 ** 31;
 
@@ -140,6 +143,16 @@ export function actorService(type: string): ServiceKey {
 }
 
 export function parseActorType(type: string): ServiceKey | undefined {
+  const known = parsedTypes.get(type);
+  if (known !== undefined) return known;
+  const service = readActorType(type);
+  if (service === undefined) return undefined;
+  if (parsedTypes.size >= PARSED_TYPES_MAX) parsedTypes.clear();
+  parsedTypes.set(type, service);
+  return service;
+}
+
+function readActorType(type: string): ServiceKey | undefined {
   const slash = type.indexOf("/");
   const namespace = slash < 0 ? DEFAULT_NAMESPACE : type.slice(0, slash);
   const name = SERVICE_PREFIX + type.slice(slash + 1);

@@ -4,7 +4,7 @@ import { GrapevineError } from "../errors.ts";
 import type { CallDone } from "../link/calls.ts";
 import { CALL_BYTES_MAX } from "../link/config.ts";
 import type { NodeId } from "../types.ts";
-import { ActorCall, CallTarget } from "./call.ts";
+import { ActorCall, type CallTarget } from "./call.ts";
 import { decodeRemoteError, encodeRemoteError, RemoteError } from "./remote-error.ts";
 import { ANSWER_THROWN, ANSWER_VALUE, type CallHead, EMPTY_ANSWER, encodeAnswer } from "./wire.ts";
 
@@ -13,14 +13,15 @@ export class LinkCall extends ActorCall {
   readonly #respond: CallDone;
 
   constructor(
-    head: CallHead,
+    target: CallTarget,
+    head: Pick<CallHead, "method" | "oneWay">,
     args: Uint8Array,
     dueAt: number,
     peer: NodeId | undefined,
     listener: string,
     respond: CallDone,
   ) {
-    super(new CallTarget(head.service, head.key), head.method, head.oneWay, dueAt, peer, listener);
+    super(target, head.method, head.oneWay, dueAt, peer, listener);
     this.#args = args;
     this.#respond = respond;
   }

@@ -8,19 +8,19 @@
 import { GrapevineError } from "../errors.ts";
 import { ACTOR_FORWARDS_MAX } from "../limits.ts";
 import type { CallDone } from "../link/calls.ts";
-import { CALL_BYTES_MAX } from "../link/config.ts";
 import type { DecisionRecord } from "../record.ts";
 import type { RoutingPolicies } from "../router/policy.ts";
 import type { ServiceState, Services, Target } from "../router/services.ts";
 import type { Clock, Random } from "../seams.ts";
 import { createRequestId } from "../trace.ts";
-import type { Millis, NodeId } from "../types.ts";
+import type { Millis, NodeId, ServiceKey } from "../types.ts";
 import type { MeshView } from "../view.ts";
 import { type ActorRecordFacts, actorRecord } from "./actor-record.ts";
-import type { ActorCall, CallTracker, Hop } from "./call.ts";
+import { type ActorCall, CallTarget, type CallTracker, type Hop } from "./call.ts";
 import { actorTypeOf } from "./definition.ts";
 import type { ActorBackend, Hostings } from "./hostings.ts";
 import { LinkCall } from "./link-call.ts";
+import { callPayload } from "./payload.ts";
 import { ownerOf } from "./placement.ts";
 import type { RemoteError } from "./remote-error.ts";
 import {
@@ -28,9 +28,7 @@ import {
   decodeCall,
   decodeNotOwner,
   EMPTY_ANSWER,
-  encodeCall,
   encodeNotOwner,
-  faultOfNames,
   type OwnerHint,
 } from "./wire.ts";
 
@@ -54,6 +52,16 @@ export interface ActorRouterOptions {
   readonly onRecord: (record: DecisionRecord) => void;
 }
 
+/** What a target keeps for as long as the view stands. */
+interface KnownOwner {
+  /** Undefined on another node. */
+  readonly backend: ActorBackend | undefined;
+  readonly target: Target;
+  readonly ringVersion: number;
+}
+
+/** Actors of which it is remembered that they live here, for calls from links. */
+const KNOWN_TARGETS_MAX = 10_000;
 /** Of successful calls one in this time is recorded; of failed ones every one. */
 const SAMPLE_INTERVAL_MS = 100;
 /** Lets views meet before a call looks for its owner again. */
@@ -61,6 +69,7 @@ const SETTLE_MS = 50;
 
 export class ActorRouter implements CallTracker {
   readonly #options: ActorRouterOptions;
+  readonly #targets = new Map<string, CallTarget>();
   #nextSampleAt = 0;
 
   constructor(options: ActorRouterOptions) {
@@ -76,8 +85,13 @@ export class ActorRouter implements CallTracker {
       call.isSampled = true;
     }
     const view = this.#options.view();
-    if (target.view === view) (target.backend as ActorBackend).deliver(call);
-    else this.#route(call, view);
+    if (target.view !== view) {
+      this.#route(call, view);
+      return;
+    }
+    const { backend, target: owner, ringVersion } = target.owner as KnownOwner;
+    if (backend !== undefined) backend.deliver(call);
+    else this.#send(call, owner.instance.agent, owner.id, owner, ringVersion, view);
   }
 
   /** Takes a call from a peer's link. */
@@ -89,7 +103,9 @@ export class ActorRouter implements CallTracker {
     }
     const { head, args } = decoded;
     const view = this.#options.view();
-    const backend = this.#backendOf(head.service, head.key, view);
+    const target = this.#targetOf(head.service, head.key);
+    const backend =
+      target.view === view ? (target.owner as KnownOwner).backend : this.#backendOf(target, view);
     if (backend === undefined) {
       respond(undefined, encodeNotOwner(this.#hint(head.service, head.key, view)));
       return;
@@ -100,7 +116,8 @@ export class ActorRouter implements CallTracker {
       return;
     }
     const now = this.#options.clock.now();
-    const call = new LinkCall(head, args, now + deadlineLeftMs, peer, "link", respond);
+    const due = now + deadlineLeftMs;
+    const call = new LinkCall(target, head, args, due, peer, "link", respond);
     call.startedAt = now;
     backend.deliver(call);
     if (head.oneWay) respond(undefined, EMPTY_ANSWER);
@@ -145,30 +162,46 @@ export class ActorRouter implements CallTracker {
       call.fail(notHosted(call, state));
       return;
     }
-    if (owner.instance.agent !== self) {
-      this.#send(call, owner.instance.agent, owner.id, owner, state.ring.version, view);
-      return;
-    }
-    const backend = hostings.find(service, owner.id)?.backend;
-    if (backend === undefined) {
+    const isHere = owner.instance.agent === self;
+    const backend = isHere ? hostings.find(service, owner.id)?.backend : undefined;
+    if (isHere && backend === undefined) {
       this.#follow(call, undefined);
       return;
     }
-    call.target.view = view;
-    call.target.backend = backend;
-    backend.deliver(call);
+    const ringVersion = state.ring.version;
+    if (call.avoid === undefined) {
+      call.target.view = view;
+      call.target.owner = { backend, target: owner, ringVersion } satisfies KnownOwner;
+    }
+    if (backend !== undefined) backend.deliver(call);
+    else this.#send(call, owner.instance.agent, owner.id, owner, ringVersion, view);
+  }
+
+  #targetOf(service: ServiceKey, key: string): CallTarget {
+    const name = `${service}/${key}`;
+    let target = this.#targets.get(name);
+    if (target !== undefined) return target;
+    if (this.#targets.size >= KNOWN_TARGETS_MAX) this.#targets.clear();
+    target = new CallTarget(service, key);
+    this.#targets.set(name, target);
+    return target;
   }
 
   /** The host on this agent, if this node's view makes it the owner. */
-  #backendOf(service: ActorCall["target"]["service"], key: string, view: MeshView) {
+  #backendOf(target: CallTarget, view: MeshView): ActorBackend | undefined {
     const { services, self, hostings } = this.#options;
+    const { service, key } = target;
     const state = services.find(service, view);
     const owner = state && ownerOf(state, view, key);
     if (owner === undefined || owner.instance.agent !== self) return undefined;
-    return hostings.find(service, owner.id)?.backend;
+    const backend = hostings.find(service, owner.id)?.backend;
+    if (backend === undefined) return undefined;
+    target.view = view;
+    target.owner = { backend, target: owner, ringVersion: 0 } satisfies KnownOwner;
+    return backend;
   }
 
-  #hint(service: ActorCall["target"]["service"], key: string, view: MeshView): OwnerHint {
+  #hint(service: ServiceKey, key: string, view: MeshView): OwnerHint {
     const state = this.#options.services.find(service, view);
     const owner = state && ownerOf(state, view, key);
     return {
@@ -186,7 +219,7 @@ export class ActorRouter implements CallTracker {
     view: MeshView,
   ): void {
     const now = this.#options.clock.now();
-    const payload = this.#payload(call, ringVersion, now);
+    const payload = callPayload(call, ringVersion, now);
     if (payload instanceof GrapevineError) {
       call.fail(payload);
       return;
@@ -217,37 +250,6 @@ export class ActorRouter implements CallTracker {
       if (target !== undefined) this.#judge(target, ticket, hop, end);
       this.#onAnswer(call, agent, error, reply);
     });
-  }
-
-  #payload(call: ActorCall, ringVersion: number, now: number): Uint8Array | GrapevineError {
-    const { target, method, oneWay, forwards } = call;
-    const { service, key } = target;
-    const what = `${actorTypeOf(service)}/${key}`;
-    if (call.dueAt <= now) {
-      const late = `the deadline passed before the owner of ${what} was found`;
-      return new GrapevineError("deadline_exceeded", late, { executed: "no" });
-    }
-    const fault = faultOfNames(key, method);
-    if (fault !== undefined) {
-      return new GrapevineError(
-        "bad_request",
-        `${actorTypeOf(service)} cannot be called: ${fault}`,
-      );
-    }
-    let args: Uint8Array;
-    try {
-      args = call.argBytes();
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      const message = `the arguments of ${method} cannot be sent: ${why}; pass plain data`;
-      return new GrapevineError("bad_request", message);
-    }
-    const payload = encodeCall({ service, key, method, oneWay, forwards, ringVersion }, args);
-    if (payload.length <= CALL_BYTES_MAX) return payload;
-    return new GrapevineError(
-      "too_large",
-      `the arguments of ${method} have ${args.length} bytes; a call takes ${CALL_BYTES_MAX} at most`,
-    );
   }
 
   /** Only what says that nobody is there counts: a slow actor says nothing about its host. */

@@ -56,6 +56,7 @@ export function createFakeNode() {
       if (member === "bug") throw new TypeError("secret detail");
       return { id: nodeId(member), name: member };
     },
+    activations: () => [],
     forwards: () => [...forwards.values()],
     addForward: async (forward) => {
       const created = !forwards.has(forward.listen);
