@@ -107,7 +107,7 @@ export function readRegistrationBody(values: FlagReader): RegistrationBody {
     ...readPlace(values),
     ...(protocol === undefined ? {} : { protocol }),
     ...(version === undefined ? {} : { version }),
-    ...(weight === undefined ? {} : { weight: wholeNumber("weight", weight, 0, 1_000_000) }),
+    ...(weight === undefined ? {} : { weight: wholeNumber("weight", weight, 0, 1_000) }),
     ...(tags.length === 0 ? {} : { tags: Object.fromEntries(tags) }),
     ...(check === undefined ? {} : { check }),
   };
@@ -190,6 +190,6 @@ export function reading<Value>(flag: string, read: () => Value): Value {
     return read();
   } catch (problem) {
     if (!(problem instanceof InvalidValue)) throw problem;
-    throw usageError(`--${flag}: ${problem.message}`);
+    throw usageError(`${/^[a-z]/.test(flag) ? `--${flag}` : flag}: ${problem.message}`);
   }
 }

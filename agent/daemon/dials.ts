@@ -48,7 +48,8 @@ export class Dials {
   }
 }
 
-function explain(reason: CloseReason): string {
+/** Why a dial failed, with what to look at. */
+export function explain(reason: CloseReason): string {
   switch (reason.kind) {
     case "refused":
       return "nothing listens there; is an agent running, and is this its --bind address?";
@@ -60,5 +61,5 @@ function explain(reason: CloseReason): string {
 }
 
 function failed(address: string, why: string): GrapevineError {
-  return new GrapevineError("join_failed", `cannot join ${address}: ${why}. It is tried again`);
+  return new GrapevineError("join_failed", `cannot join ${address}, which is tried again: ${why}`);
 }

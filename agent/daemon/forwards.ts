@@ -92,7 +92,11 @@ export class Forwards {
       ({ forward }) =>
         forward.service === service && (listen === undefined || forward.listen === listen),
     );
-    if (found.length === 0) {
+    const kept = this.#closed().filter(
+      (forward) =>
+        forward.service === service && (listen === undefined || forward.listen === listen),
+    );
+    if (found.length === 0 && kept.length === 0) {
       const where = listen === undefined ? "" : ` from ${listen}`;
       throw new GrapevineError("not_found", `there is no forward${where} to ${service}`);
     }
@@ -102,7 +106,11 @@ export class Forwards {
       await listener.close();
       this.#options.onChange("forward.removed", forward);
     }
-    return found.map(({ forward }) => forward);
+    for (const forward of kept) {
+      this.#options.state.deleteForward(forward.listen);
+      this.#options.onChange("forward.removed", forward);
+    }
+    return [...found.map(({ forward }) => forward), ...kept];
   }
 
   /** Replaces listeners whose service turned out to speak something else. */
@@ -119,6 +127,17 @@ export class Forwards {
 
   async close(): Promise<void> {
     await Promise.all([...this.#open.values()].map(({ listener }) => listener.close()));
+  }
+
+  /** What is on disk and could not be opened. */
+  #closed(): Forward[] {
+    return this.#options.state
+      .forwards()
+      .filter(({ key }) => !this.#open.has(key))
+      .map(({ key, document }) => {
+        const { service, port } = document as StoredForward;
+        return { service, port: port ?? undefined, listen: key };
+      });
   }
 
   async #listen(forward: Forward, protocol: ServiceProtocol): Promise<Forward> {

@@ -25,6 +25,8 @@ export interface Trust {
   readonly checkPeer: (peer: NodeId, certificate: Uint8Array) => CertificateVerdict;
   /** For documents. */
   readonly checkOwner: CertificateCheck;
+  /** Throws `forbidden` for a service that this agent's certificate does not let it offer. */
+  readonly refuseUncertified: (namespace: string, name: string) => void;
 }
 
 /** Throws `identity_missing`, `identity_invalid`, `certificate_rejected` or `config_invalid`. */
@@ -55,6 +57,16 @@ export function establishTrust(config: AgentConfig, verifier: Verifier): Trust {
         ok: true,
         mayOffer: (namespace, name) => mayOffer(verdict.certificate, namespace, name),
       };
+    },
+    refuseUncertified: (namespace, name) => {
+      const verdict = judge(identity.id, identity.certificate);
+      if (!verdict.ok || mayOffer(verdict.certificate, namespace, name)) return;
+      const offered = verdict.certificate.services.join(", ") || "nothing";
+      throw new GrapevineError(
+        "forbidden",
+        `the certificate of ${identity.name} lets it offer ${offered}, not ${namespace}/${name}; ` +
+          "issue an identity with other --services",
+      );
     },
   };
 }

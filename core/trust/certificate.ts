@@ -17,7 +17,10 @@ import { formatUtc } from "./utc.ts";
 export const CERTIFICATE_BYTES_MAX = 8 * 1024;
 /** Patterns in one certificate. */
 export const CERTIFICATE_SERVICES_MAX = 64;
-/** How far clocks may disagree before a certificate counts as expired or not yet valid. */
+/**
+ * How far a clock may lag behind the authority's: a certificate is often used within a minute of its
+ * issue. Its end is exact, for connections are closed at that moment.
+ */
 export const CLOCK_TOLERANCE_MS = 5 * 60_000;
 
 const CERTIFICATE_VERSION = 1;
@@ -151,7 +154,7 @@ export function checkCertificate(
         `clock here says ${formatUtc(expect.wall)}`,
     );
   }
-  if (notAfter + CLOCK_TOLERANCE_MS < expect.wall) {
+  if (notAfter <= expect.wall) {
     return refuse(
       "expired",
       `the certificate of "${name}" is expired since ${formatUtc(notAfter)}; issue a new one ` +

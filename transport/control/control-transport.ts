@@ -399,7 +399,7 @@ class Libp2pControlTransport implements RunningControlTransport, ChannelListener
     this.#failuresReported = 0;
   }
 
-  /** The check has the last word on an expired certificate: it knows how far clocks may differ. */
+  /** The check has the last word on an expired certificate, and says it in its words. */
   #judgeAgain(channel: ControlChannel): void {
     const verdict = this.#options.check(channel.peer, channel.certificate);
     if (verdict.ok) channel.expiresWallMs = verdict.expiresWallMs;
