@@ -96,6 +96,9 @@ function logLinks(logger: Logger, event: LinkTransportEvent): void {
     case "handshake_failed":
       logger.warn({ remote: event.remote }, `refused ${event.remote}: ${event.detail}`);
       return;
+    case "handshakes_failed":
+      logger.warn(event, `refused ${event.count} more connections`);
+      return;
     case "certificate_refused": {
       const { remote, peer, by, detail } = event;
       const who = by === "us" ? `the certificate of ${remote}` : `our certificate by ${remote}`;

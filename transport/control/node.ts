@@ -12,7 +12,7 @@ import { yamux } from "@libp2p/yamux";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pOptions } from "libp2p";
 import { GrapevineError } from "../../core/errors.ts";
-import { CONTROL_HANDSHAKES_MAX, MEMBERS_MAX } from "../../core/limits.ts";
+import { HANDSHAKES_MAX, MEMBERS_MAX } from "../../core/limits.ts";
 import {
   formatHostPort,
   fromMultiaddrText,
@@ -25,6 +25,7 @@ import { gossipService } from "./gossip.ts";
 import { GossipRepair } from "./gossip-repair.ts";
 import { quietLogger } from "./quiet-logger.ts";
 import { type SecureChannelOptions, secureChannel } from "./secure-channel.ts";
+import { Strangers } from "./strangers.ts";
 
 const HANDSHAKE_MS_MAX = 5_000;
 /** GossipSub opens its streams one after the other: one silent peer must not hold up the rest. */
@@ -65,6 +66,7 @@ export interface ControlNode {
 /** Listens when it returns. Throws `address_in_use` or `config_invalid`. */
 export async function createControlNode(options: ControlNodeOptions): Promise<ControlNode> {
   let captured: Components | undefined;
+  const strangers = new Strangers();
   const capture = (components: Components) => {
     captured = components;
     return {};
@@ -75,12 +77,13 @@ export async function createControlNode(options: ControlNodeOptions): Promise<Co
     logger: quietLogger,
     nodeInfo: { name: "grapevine", version: "1", userAgent: "grapevine" },
     addresses: { listen: [toMultiaddrText(options.bind)] },
-    ...connectionStack(options),
+    ...connectionStack(options, strangers),
     connectionMonitor: { enabled: false },
     connectionManager: {
       maxConnections: MEMBERS_MAX,
       inboundConnectionThreshold: MEMBERS_MAX,
-      maxIncomingPendingConnections: CONTROL_HANDSHAKES_MAX,
+      // Strangers are turned away with more thought, and sooner.
+      maxIncomingPendingConnections: 2 * HANDSHAKES_MAX,
       reconnectRetries: 0,
       inboundUpgradeTimeout: HANDSHAKE_MS_MAX,
       inboundStreamProtocolNegotiationTimeout: STREAM_NEGOTIATION_MS_MAX,
@@ -113,13 +116,15 @@ export async function createControlNode(options: ControlNodeOptions): Promise<Co
       gossip.protocols.flatMap((protocol) => components.registrar.getTopologies(protocol)),
     ),
     stop: async () => {
+      strangers.close();
       await node.stop();
     },
   };
 }
 
 /** What a connection is made of, from the socket up. */
-function connectionStack(options: ControlNodeOptions) {
+function connectionStack(options: ControlNodeOptions, strangers: Strangers) {
+  const { secure } = options;
   return {
     transports: [
       tcp({
@@ -130,13 +135,22 @@ function connectionStack(options: ControlNodeOptions) {
       }),
     ],
     connectionProtector: (): ConnectionProtector => ({
-      protect: async (connection) => {
+      protect: async (connection, protection) => {
         options.onRawConnection(connection);
+        await strangers.admit(connection, protection);
         coalesceWrites(connection);
         return connection;
       },
     }),
-    connectionEncrypters: [secureChannel(options.secure)],
+    connectionEncrypters: [
+      secureChannel({
+        ...secure,
+        onProved: (connection, proved) => {
+          strangers.onProved(connection);
+          secure.onProved(connection, proved);
+        },
+      }),
+    ],
     streamMuxers: [
       yamux({
         enableKeepAlive: false,

@@ -16,6 +16,7 @@ import {
 } from "@libp2p/interface";
 import { type ICryptoInterface, noise } from "@libp2p/noise";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { STRANGER_BYTES_MAX } from "../../core/limits.ts";
 
 export interface HandshakeIdentity {
   readonly privateKey: PrivateKey;
@@ -120,7 +121,13 @@ class HandshakeStream extends EventTarget {
   #delivering = true;
   /** Bytes to come of the only way in which a dialer can begin. */
   #preamble: Buffer;
+  #received = 0;
   readonly #onData = (chunk: Buffer) => {
+    this.#received += chunk.length;
+    if (this.#received > STRANGER_BYTES_MAX) {
+      this.#fail(`more than ${STRANGER_BYTES_MAX} bytes before the handshake is done`);
+      return;
+    }
     const checked = Math.min(this.#preamble.length, chunk.length);
     if (this.#preamble.compare(chunk, 0, checked, 0, checked) !== 0) {
       this.#fail("the bytes are no link handshake");

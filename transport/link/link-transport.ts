@@ -7,9 +7,11 @@ import { randomBytes } from "node:crypto";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
+import { HANDSHAKES_MAX } from "../../core/limits.ts";
 import type { CloseReason, LinkListener, LinkTransport } from "../../core/seams.ts";
 import type { NodeId } from "../../core/types.ts";
 import { formatHostPort, parseHostPort } from "../addresses.ts";
+import { Admission } from "../admission.ts";
 import { type Aead, bestAead, loadSodium, portableAead } from "../crypto/aead.ts";
 import { noiseCrypto } from "../crypto/noise-crypto.ts";
 import { handshakeFailure, LinkRefused, SealedChannel } from "./channel.ts";
@@ -25,6 +27,8 @@ export type LinkTransportEvent =
   | { readonly kind: "cipher_fallback"; readonly detail: string }
   /** An incoming connection did not become a link. */
   | { readonly kind: "handshake_failed"; readonly remote: string; readonly detail: string }
+  /** So many more of those, not reported one by one. */
+  | { readonly kind: "handshakes_failed"; readonly count: number }
   | {
       readonly kind: "certificate_refused";
       readonly remote: string;
@@ -49,7 +53,7 @@ export interface LinkTransportOptions {
   readonly handshakeTimeoutMs?: number;
   /** What the timeout shrinks to as unproved sockets near their cap. Default 400. */
   readonly handshakeTimeoutMsMin?: number;
-  /** Incoming sockets that have not proved who they are. Default 256. */
+  /** Incoming sockets that have not proved who they are. Default HANDSHAKES_MAX. */
   readonly unprovedMax?: number;
 }
 
@@ -80,6 +84,21 @@ export async function createLinkTransport(
   return transport;
 }
 
+/** Incoming connections that failed, reported one by one in one period; the rest are counted. */
+const FAILURES_REPORTED_MAX = 20;
+const FAILURES_PERIOD_MS = 5_000;
+
+/** An incoming connection that has not proved who it is. */
+interface Guest {
+  readonly socket: Socket;
+  readonly remote: string;
+  readonly timeout: AbortController;
+  readonly timer: NodeJS.Timeout;
+  readonly tooLate: string;
+  hasBegun: boolean;
+  isTurnedAway: boolean;
+}
+
 /** From `close` to the forced end of sockets whose goodbye is not out yet. */
 const CLOSE_LINGER_MS = 1_000;
 
@@ -92,7 +111,9 @@ class TcpLinkTransport implements RunningLinkTransport {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #channels = new Set<SealedChannel>();
-  readonly #unproved = new Set<Socket>();
+  readonly #admission: Admission<Guest>;
+  #failures = 0;
+  #failuresTimer: NodeJS.Timeout | undefined;
   #listener: LinkListener | undefined;
   #closed = false;
 
@@ -114,7 +135,13 @@ class TcpLinkTransport implements RunningLinkTransport {
       crypto: noiseCrypto(this.#aead),
       staticKey: randomBytes(32),
     };
-    this.#server = createServer({ noDelay: true }, (socket) => this.#onConnection(socket));
+    this.#admission = new Admission({
+      guestsMax: options.unprovedMax ?? HANDSHAKES_MAX,
+      begin: (guest) => this.#begin(guest),
+      drop: (guest, why) => this.#turnAway(guest, why),
+    });
+    const settings = { noDelay: true, pauseOnConnect: true };
+    this.#server = createServer(settings, (socket) => this.#onConnection(socket));
   }
 
   listen(host: string, port: number): Promise<void> {
@@ -124,7 +151,7 @@ class TcpLinkTransport implements RunningLinkTransport {
         this.#server.off("error", reject);
         // Running out of file descriptors must not end the agent; the next accept may succeed.
         this.#server.on("error", (error) => {
-          this.#options.report({ kind: "handshake_failed", remote: "", detail: error.message });
+          this.#reportFailure("", error.message);
         });
         const { address, port: real } = this.#server.address() as AddressInfo;
         this.address = formatHostPort(address, real);
@@ -184,8 +211,9 @@ class TcpLinkTransport implements RunningLinkTransport {
     if (this.#closed) return;
     this.#closed = true;
     const ended = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    clearTimeout(this.#failuresTimer);
+    for (const guest of this.#admission.close()) guest.socket.destroy();
     for (const socket of this.#sockets) socket.destroySoon();
-    for (const socket of this.#unproved) socket.destroy();
     const timer = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, CLOSE_LINGER_MS);
@@ -210,40 +238,69 @@ class TcpLinkTransport implements RunningLinkTransport {
   }
 
   #onConnection(socket: Socket): void {
-    const remote = formatHostPort(socket.remoteAddress ?? "?", socket.remotePort ?? 0);
-    const { report } = this.#options;
-    const max = this.#options.unprovedMax ?? 256;
     socket.on("error", () => {});
-    if (this.#closed || this.#unproved.size >= max) {
-      const detail = `too many connections that have not proved who they are (${max})`;
-      report({ kind: "handshake_failed", remote, detail });
+    if (this.#closed) {
       socket.destroy();
       return;
     }
     this.#own(socket);
-    this.#unproved.add(socket);
+    const ip = socket.remoteAddress ?? "?";
+    const remote = formatHostPort(ip, socket.remotePort ?? 0);
     const least = this.#options.handshakeTimeoutMsMin ?? 400;
-    const share = 1 - this.#unproved.size / max;
+    const share = 1 - this.#admission.size / (this.#options.unprovedMax ?? HANDSHAKES_MAX);
     const allowedMs = Math.max(
       Math.min(least, this.#handshakeTimeoutMs),
       this.#handshakeTimeoutMs * share,
     );
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), allowedMs);
-    socket.once("close", () => this.#unproved.delete(socket));
+    const tooLate = `no handshake within ${Math.round(allowedMs)} ms`;
+    const timer = setTimeout(() => {
+      guest.timeout.abort();
+      if (!guest.hasBegun) this.#turnAway(guest, tooLate);
+    }, allowedMs);
+    const guest: Guest = {
+      ...{ socket, remote, timer, tooLate, timeout: new AbortController(), hasBegun: false },
+      isTurnedAway: false,
+    };
+    socket.once("close", () => this.#forget(guest));
+    this.#admission.arrive(guest, ip);
+  }
+
+  #begin(guest: Guest): void {
+    const { socket, remote, timeout, tooLate } = guest;
+    guest.hasBegun = true;
     this.#accepted(socket, remote, timeout.signal)
       .catch((error: unknown) => {
-        const timedOut = timeout.signal.aborted;
-        const detail = timedOut
-          ? `no handshake within ${Math.round(allowedMs)} ms`
-          : handshakeFailure(error).detail;
-        report({ kind: "handshake_failed", remote, detail });
-        socket.destroy();
+        if (guest.isTurnedAway) return;
+        const detail = timeout.signal.aborted ? tooLate : handshakeFailure(error).detail;
+        this.#turnAway(guest, detail);
       })
-      .finally(() => {
-        clearTimeout(timer);
-        this.#unproved.delete(socket);
-      });
+      .finally(() => this.#forget(guest));
+    socket.resume();
+  }
+
+  #turnAway(guest: Guest, why: string): void {
+    guest.isTurnedAway = true;
+    this.#reportFailure(guest.remote, why);
+    guest.socket.destroy();
+  }
+
+  #forget(guest: Guest): void {
+    clearTimeout(guest.timer);
+    this.#admission.leave(guest);
+  }
+
+  /** Strangers cannot fill the log: beyond some reports they are only counted for a while. */
+  #reportFailure(remote: string, detail: string): void {
+    this.#failures += 1;
+    if (this.#failures <= FAILURES_REPORTED_MAX) {
+      this.#options.report({ kind: "handshake_failed", remote, detail });
+    }
+    this.#failuresTimer ??= setTimeout(() => {
+      const count = this.#failures - FAILURES_REPORTED_MAX;
+      this.#failures = 0;
+      this.#failuresTimer = undefined;
+      if (count > 0) this.#options.report({ kind: "handshakes_failed", count });
+    }, FAILURES_PERIOD_MS).unref();
   }
 
   async #accepted(socket: Socket, remote: string, signal: AbortSignal): Promise<void> {

@@ -342,7 +342,7 @@ describe("whatever speaks on the port", () => {
         socket.on("close", () => resolve());
       });
     for (const data of garbage) await Promise.all([talk(data, true), talk(data, false)]);
-    await Promise.all(Array.from({ length: 40 }, () => talk(Buffer.alloc(0), true)));
+    await Promise.all(Array.from({ length: 150 }, () => talk(Buffer.alloc(0), true)));
     await until(
       "reported",
       () => a.events.reports.filter((event) => event.kind === "handshake_failed").length >= 10,
