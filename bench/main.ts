@@ -13,6 +13,7 @@ interface Bench {
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   http: () => import("./http/bench.ts"),
+  rpc: () => import("./rpc/bench.ts"),
 };
 
 const USAGE = `usage: npm run bench -- NAME [--json] [--rounds N] [--seconds S]

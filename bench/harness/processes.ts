@@ -7,6 +7,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 
 /** What /proc counts processor time in, on every Linux that Node runs on. */
 const TICK_US = 10_000;
@@ -99,6 +101,31 @@ export class Workplace implements AsyncDisposable {
   /** Starts a script of this repository with a channel for messages. */
   fork(script: URL, args: readonly string[] = [], options: ForkOptions = {}): ChildProcess {
     return this.#own(fork(script, [...args], options));
+  }
+
+  /** Starts a program that is spoken to line by line. */
+  talk(
+    program: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): { readonly pid: number; say(text: string): void; line(): Promise<string> } {
+    const child = this.#own(
+      spawn(program, args, {
+        cwd: this.directory,
+        stdio: ["pipe", "pipe", "inherit"],
+        env: { ...process.env, ...env },
+      }),
+    );
+    const lines = createInterface({ input: child.stdout as Readable });
+    return {
+      pid: child.pid ?? 0,
+      say: (text) => child.stdin?.write(text),
+      line: () =>
+        new Promise((resolve, reject) => {
+          lines.once("line", resolve);
+          lines.once("close", () => reject(new Error(`${program} ended`)));
+        }),
+    };
   }
 
   /** Starts a server and waits until its port takes connections. */
