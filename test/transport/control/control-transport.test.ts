@@ -318,7 +318,7 @@ describe("who may not join is told why, on both sides", () => {
 
 describe("whatever speaks on the port", () => {
   it("is reported and survived: garbage, HTTP, silence cut short, floods", async () => {
-    const [a, b] = [await startNode("a", { upkeepMs: 100 }), await startNode("b")];
+    const [a, b] = [await startNode("a", { upkeepMs: 500 }), await startNode("b")];
     const port = portOf(a.transport.address);
     const garbage = [
       Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
