@@ -104,7 +104,7 @@ function incomplete(
   )[0];
   if (missing !== undefined) return `${missing.name} is missing`;
   const extra = positionals[command.positionals.length];
-  if (extra !== undefined) {
+  if (extra !== undefined && command.positionals.at(-1)?.many !== true) {
     const hint = command.program === true ? "; the program to run goes behind --" : "";
     return `unexpected argument "${extra}"${hint}`;
   }

@@ -27,6 +27,8 @@ export interface Flag {
 export interface Positional {
   readonly name: string;
   readonly required: boolean;
+  /** The last one may be given several times. */
+  readonly many?: boolean;
   readonly complete?: Completion;
 }
 

@@ -33,7 +33,9 @@ function head(record: DecisionRecord, style: Style): string {
 
 function facts(record: DecisionRecord): string {
   const { destination, service, port, named, key, errorMessage, notRepeated, executed } = record;
-  const target = `${destination === "outside" ? "outside the mesh: " : ""}${service} port ${port}`;
+  const place = destination === "outside" ? "outside the mesh: " : "";
+  const target =
+    record.kind === "actor" ? `actor type ${record.authority}` : `${place}${service} port ${port}`;
   const lines = [
     `to ${target}${named === null ? "" : `, instance ${named}`}`,
     `by ${record.listener} from ${record.remote}${record.caller === null ? "" : ` as ${record.caller}`}`,

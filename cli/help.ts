@@ -81,6 +81,6 @@ function spelled(flag: Flag): string {
   return flag.short === undefined ? `--${flag.name}` : `-${flag.short}, --${flag.name}`;
 }
 
-function positional({ name, required }: Positional): string {
-  return required ? name : `[${name}]`;
+function positional({ name, required, many }: Positional): string {
+  return `${required ? name : `[${name}]`}${many === true ? "..." : ""}`;
 }

@@ -37,7 +37,7 @@ export function actorRecord(
     startedWallMs: (facts.wall - durationMs) as WallMillis,
     durationMs,
     listener,
-    remote: "",
+    remote: listener === "sdk" ? "this process" : "this host",
     caller: null,
     kind: "actor",
     method,
