@@ -8,7 +8,14 @@
  */
 import { Packr } from "msgpackr";
 
-const packr = new Packr({
+/** The library would write a function as undefined, and nobody would notice. */
+class PlainPackr extends Packr {
+  writeFunction(): never {
+    throw new TypeError("a function cannot be encoded");
+  }
+}
+
+const packr = new PlainPackr({
   useRecords: false,
   mapsAsObjects: true,
   int64AsType: "number",
@@ -18,6 +25,7 @@ const packr = new Packr({
 /** Lists and maps inside each other; the deepest of Grapevine's own statements has five. */
 const DEPTH_MAX = 64;
 
+/** Throws for functions, symbols and integers beyond 64 bits. */
 export function encode(value: unknown): Uint8Array {
   return packr.pack(value);
 }

@@ -41,22 +41,22 @@ export class PromiseCall extends ActorCall {
   }
 
   protected onReply(reply: Uint8Array): GrapevineError | RemoteError | undefined {
-    const failure = this.#failureOf(reply);
-    if (failure !== undefined) this.#reject(failure);
-    else this.#resolve(reply.length === 1 ? undefined : decode(reply.subarray(1)));
+    const kind = reply[0];
+    if (kind === ANSWER_VALUE) {
+      const value = reply.length === 1 ? undefined : decode(reply.subarray(1));
+      if (value !== undefined || reply.length === 1) {
+        this.#resolve(value);
+        return undefined;
+      }
+    }
+    const thrown = kind === ANSWER_THROWN ? decodeRemoteError(reply.subarray(1)) : undefined;
+    const what = `the answer to ${this.method} cannot be read`;
+    const failure = thrown ?? new GrapevineError("upstream_invalid", what);
+    this.#reject(failure);
     return failure;
   }
 
   protected onError(error: GrapevineError | RemoteError): void {
     this.#reject(error);
-  }
-
-  #failureOf(reply: Uint8Array): GrapevineError | RemoteError | undefined {
-    if (reply[0] === ANSWER_VALUE) return undefined;
-    const thrown = reply[0] === ANSWER_THROWN ? decodeRemoteError(reply.subarray(1)) : undefined;
-    return (
-      thrown ??
-      new GrapevineError("upstream_invalid", `the answer to ${this.method} makes no sense`)
-    );
   }
 }
