@@ -1,0 +1,4 @@
+/** Every checker, in the order of docs/simulator.md. */
+import type { CreateChecker } from "./checker.ts";
+
+export const CHECKERS: readonly CreateChecker[] = [];

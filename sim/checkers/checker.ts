@@ -1,0 +1,38 @@
+/**
+ * What a checker is: one invariant, judged from the trace alone, so that a trace written by hand can
+ * violate it. A checker keeps what it needs and reports the moment at which a promise is broken.
+ */
+import type { TraceEventOf, TraceKind } from "../trace.ts";
+
+/** What checkers may know of a run besides its trace. */
+export interface CheckContext {
+  readonly nodes: number;
+  /** Within this a silent member must be dead for all, and an old fault's consequences are over. */
+  readonly detectMs: number;
+}
+
+/** `nodes`: whom it concerns, for the account of a failure. */
+export type Report = (detail: string, nodes?: readonly number[]) => void;
+
+export type Handlers = {
+  readonly [Kind in TraceKind]?: (event: TraceEventOf<Kind>, report: Report) => void;
+};
+
+export interface Checker {
+  /** As in docs/simulator.md: "S-M1". */
+  readonly name: string;
+  readonly statement: string;
+  readonly on: Handlers;
+  /** The run is over. */
+  atEnd?(now: number, report: Report): void;
+}
+
+export type CreateChecker = (context: CheckContext) => Checker;
+
+export interface Violation {
+  readonly checker: string;
+  readonly statement: string;
+  readonly atMs: number;
+  readonly detail: string;
+  readonly nodes: readonly number[];
+}

@@ -1,0 +1,69 @@
+/**
+ * The clocks of one process: a monotonic one that may run a little fast or slow, and a wall clock
+ * that may be wrong and may be set. Both derive from the world's time alone.
+ */
+import type { Clock, Timer } from "../../core/seams.ts";
+import type { Millis, WallMillis } from "../../core/types.ts";
+import type { Lane } from "./lane.ts";
+import type { World } from "./world.ts";
+
+/** When the world begins, by a wall clock that is right. */
+export const WALL_START = 1_800_000_000_000;
+
+/** What belongs to the machine and not to a process: it survives restarts. */
+export interface MachineClock {
+  /** How far the wall clock is ahead, in milliseconds. */
+  offsetMs: number;
+  /** How much faster it runs, in parts per million. */
+  driftPpm: number;
+}
+
+export class LocalClock implements Clock {
+  readonly #world: World;
+  readonly #lane: Lane;
+  readonly #machine: MachineClock;
+  readonly #startedAt: number;
+  readonly #zeroMs: number;
+  /** Fixed for the life of a process, so that its time is one straight line. */
+  readonly #rate: number;
+
+  /** `zeroMs`: what the monotonic clock shows when the process starts. */
+  constructor(world: World, lane: Lane, machine: MachineClock, zeroMs: number) {
+    this.#world = world;
+    this.#lane = lane;
+    this.#machine = machine;
+    this.#startedAt = world.now;
+    this.#zeroMs = zeroMs;
+    this.#rate = 1 + machine.driftPpm / 1_000_000;
+  }
+
+  now(): Millis {
+    return this.#localAt(this.#world.now);
+  }
+
+  wall(): WallMillis {
+    const right = WALL_START + this.#world.now / 1_000;
+    return (right + this.#machine.offsetMs) as WallMillis;
+  }
+
+  at(when: Millis, callback: () => void): Timer {
+    const event = this.#world.plan(this.worldTimeOf(when), this.#lane, "timer", callback);
+    return {
+      cancel: () => {
+        event.run = undefined;
+      },
+    };
+  }
+
+  /** The first microsecond of the world at which this clock shows `when` or more. */
+  worldTimeOf(when: Millis): number {
+    const elapsedUs = ((when - this.#zeroMs) * 1_000) / this.#rate;
+    let at = this.#startedAt + Math.max(0, Math.floor(elapsedUs));
+    while (this.#localAt(at) < when) at += 1;
+    return at;
+  }
+
+  #localAt(worldUs: number): Millis {
+    return (this.#zeroMs + ((worldUs - this.#startedAt) * this.#rate) / 1_000) as Millis;
+  }
+}

@@ -1,0 +1,34 @@
+/** One machine: addresses, clock and disk outlive the processes that run on it one after another. */
+import type { MachineClock } from "../engine/local-clock.ts";
+import { Disk } from "./disk.ts";
+import type { Process } from "./process.ts";
+
+export class Host {
+  readonly index: number;
+  readonly name: string;
+  readonly zone: number;
+  readonly bind: string;
+  readonly link: string;
+  readonly machine: MachineClock;
+  readonly disk = new Disk();
+  process: Process | undefined;
+  /** Processes started here so far. */
+  starts = 0;
+  isPowered = true;
+  /** Grapevine's own version on the machine: a rolling upgrade changes it. */
+  version = "0.1.0";
+
+  constructor(index: number, zone: number, machine: MachineClock) {
+    this.index = index;
+    this.name = `n${index}`;
+    this.zone = zone;
+    const address = `10.${zone}.${index >> 8}.${index & 255}`;
+    this.bind = `${address}:7946`;
+    this.link = `${address}:7947`;
+    this.machine = machine;
+  }
+
+  get isRunning(): boolean {
+    return this.process !== undefined;
+  }
+}

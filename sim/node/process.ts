@@ -1,0 +1,233 @@
+/**
+ * One agent process: the production node (agent/assemble.ts) over simulated seams. It does for the
+ * node what the daemon does: restores what is on disk, keeps what is to be kept, tells it when the
+ * event loop ran late, and offers the registrations. What the node reports goes into the trace.
+ */
+import { MeshNode, type NodeListener, type NodeSettings } from "../../agent/assemble.ts";
+import type { LocalInstance } from "../../core/exchange/inbound.ts";
+import { refuse } from "../../core/exchange/refused.ts";
+import { GrapevineError } from "../../core/errors.ts";
+import { hash32 } from "../../core/hash.ts";
+import { SeededRandom } from "../../core/random.ts";
+import type { DecisionRecord } from "../../core/record.ts";
+import type { Signer } from "../../core/seams.ts";
+import type { Millis, NodeId } from "../../core/types.ts";
+import { MEMBERSHIP_PRESETS, type MembershipConfig } from "../../membership/config.ts";
+import { topicOf } from "../../membership/directory.ts";
+import type { InstanceEntry } from "../../membership/document.ts";
+import { instanceKey } from "../../membership/document-fields.ts";
+import type { MemberEvent } from "../../membership/membership.ts";
+import type { Lane } from "../engine/lane.ts";
+import { LocalClock } from "../engine/local-clock.ts";
+import { type Application, serve } from "./application.ts";
+import { SimControl } from "./control.ts";
+import { readEmission } from "./emissions.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Host } from "./host.ts";
+import { SimLinks } from "./links.ts";
+
+/** How often the daemon looks whether its event loop runs late. */
+const MONITOR_MS = 100;
+const MONITOR_MS_MIN = 50;
+const REGION = "";
+
+export class Process {
+  readonly fleet: Fleet;
+  readonly host: Host;
+  readonly lane: Lane;
+  readonly clock: LocalClock;
+  readonly signer: Signer;
+  readonly control: SimControl;
+  readonly links: SimLinks;
+  readonly node: MeshNode<LocalInstance>;
+  readonly application: Application;
+  readonly epoch: number;
+  #isMonitored = false;
+
+  constructor(fleet: Fleet, host: Host, lane: Lane) {
+    this.fleet = fleet;
+    this.host = host;
+    this.lane = lane;
+    const { world, network, gossip, signatures } = fleet;
+    const label = `${world.seed} ${host.name} ${host.starts}`;
+    const random = new SeededRandom(hash32(label, world.seed));
+    this.clock = new LocalClock(world, lane, host.machine, 1_000 + random.below(1_000_000));
+    this.signer = signatures.signer(fleet.labelOf(host), (bytes) => this.#onSign(bytes));
+    const { id } = this.signer;
+    const { expiresWallMs, certificate } = fleet.certificateOf(id, host);
+    const shared = { id, lane, network };
+    this.control = new SimControl({
+      ...shared,
+      ...{ address: host.bind, gossip, topics: [topicOf(REGION)] },
+    });
+    this.links = new SimLinks({ ...shared, address: host.link, expiresWallMs });
+    this.application = {
+      mode: "well",
+      clock: this.clock,
+      onExecute: (context) =>
+        fleet.emit({
+          ...{ kind: "executed", node: host.index, request: context.requestId },
+          instance: `${context.service}/${context.instance}`,
+        }),
+    };
+    this.epoch = host.disk.nextEpoch(this.clock.wall());
+    this.node = new MeshNode(
+      {
+        ...{ clock: this.clock, random, signer: this.signer, verifier: signatures },
+        ...{ control: this.control, links: this.links, registry: fleet.registry },
+        flushSoon: (callback) => world.atTurnEnd(callback),
+        instances: this.#instances(),
+        outside: {
+          open: (_host, _port, _request, observer) =>
+            refuse(this.clock, new GrapevineError("egress_failed", "no way out"), observer),
+        },
+      },
+      this.#settings(certificate, random.below(0x7fff_ffff)),
+      this.#listener(),
+    );
+  }
+
+  get id(): NodeId {
+    return this.signer.id;
+  }
+
+  /** In the order of the daemon: the planes, what was learned, then the registrations. */
+  start(seeds: readonly string[]): void {
+    this.node.start(seeds);
+    for (const message of this.host.disk.documents()) this.node.control.restore(message);
+    this.offer();
+  }
+
+  /** Offers what is on disk. */
+  offer(): void {
+    this.node.setInstances([...this.host.disk.registrations.values()], []);
+  }
+
+  /** Acknowledged once it is on disk. */
+  register(entry: InstanceEntry): void {
+    const key = instanceKey(entry);
+    if (!this.host.disk.putRegistration(key, entry)) return;
+    this.offer();
+    this.fleet.emit({ kind: "registered", node: this.host.index, instance: key });
+  }
+
+  deregister(key: string): void {
+    if (!this.host.disk.deleteRegistration(key)) return;
+    this.offer();
+    this.fleet.emit({ kind: "deregistered", node: this.host.index, instance: key });
+  }
+
+  /** Watches the event loop while something is wrong with it: at other times nothing runs late. */
+  monitorLoop(): void {
+    if (this.#isMonitored) return;
+    this.#isMonitored = true;
+    const expected = (this.clock.now() + MONITOR_MS) as Millis;
+    this.clock.at(expected, () => {
+      this.#isMonitored = false;
+      const delayMs = this.clock.now() - expected;
+      if (delayMs >= MONITOR_MS_MIN) {
+        this.node.control.withMembership((membership, now, out) =>
+          membership.onLoopDelay(delayMs, now, out),
+        );
+      }
+      if (this.lane.costUs > 0) this.monitorLoop();
+    });
+  }
+
+  #settings(certificate: Uint8Array, nonce: number): NodeSettings {
+    const { fleet, host } = this;
+    const { plan } = fleet;
+    const preset = MEMBERSHIP_PRESETS[plan.preset];
+    return {
+      ...{ self: this.signer.id, epoch: this.epoch, nonce, certificate },
+      ...{ name: host.name, zone: `z${host.zone}`, region: REGION, labels: {} },
+      ...{ version: host.version, bind: host.bind, link: host.link },
+      membership: { ...preset, ...plan.membership } as MembershipConfig,
+      directory: { pushEnabled: plan.push, leaseMs: plan.leaseMs },
+      checkCertificate: (peer, bytes) => fleet.checkCertificate(peer, bytes, this.clock.wall()),
+      egress: () => "deny",
+      caller: `spiffe://sim/node/${host.name}`,
+    };
+  }
+
+  #instances() {
+    const { registrations } = this.host.disk;
+    return {
+      find: (service: string, id: string): LocalInstance | undefined => {
+        const entry = registrations.get(`${service}/${id}`);
+        if (entry === undefined) return undefined;
+        const { protocol, ports } = entry;
+        return { service: service as LocalInstance["service"], id, protocol, ports };
+      },
+      open: (
+        _instance: LocalInstance,
+        context: Parameters<typeof serve>[1],
+        request: Parameters<typeof serve>[2],
+        observer: Parameters<typeof serve>[3],
+      ) => serve(this.application, context, request, observer),
+    };
+  }
+
+  #listener(): NodeListener {
+    const { fleet, host } = this;
+    return {
+      onView: () => {},
+      onMemberEvent: (event) => this.#onMemberEvent(event),
+      onLinkEvent: () => {},
+      onDocument: (owner, message, part) => {
+        host.disk.keepDocument(owner, part, message, fleet.world.now);
+        fleet.onStored(this, owner, message, part);
+      },
+      onRefused: (peer, why) =>
+        fleet.emit({ kind: "refused", node: host.index, from: fleet.indexOf(peer), why }),
+      onDirectoryReport: (report) => fleet.mark(`directory ${report.kind}`),
+      onDialed: () => {},
+      onRecord: (record) => this.#onRecord(record),
+    };
+  }
+
+  #onSign(bytes: Uint8Array): void {
+    const emission = readEmission(bytes);
+    if (emission === undefined) return;
+    const { fleet, host } = this;
+    if (emission.kind === "accused") {
+      fleet.emit({ ...emission, node: host.index, subject: fleet.indexOf(emission.subject) });
+    } else fleet.emit({ ...emission, node: host.index });
+  }
+
+  #onMemberEvent(event: MemberEvent): void {
+    const { fleet, host } = this;
+    const subject = fleet.indexOf(event.peer);
+    if (event.kind === "duplicate_identity") {
+      fleet.emit({ kind: "duplicate", node: host.index, subject });
+      return;
+    }
+    if (event.kind === "refuted" && event.peer === this.id) {
+      fleet.mark("refuted an accusation of itself");
+      return;
+    }
+    const isAlive = ["joined", "alive", "leaving", "refuted"].includes(event.kind);
+    const belief = isAlive ? "alive" : (event.kind as "suspect" | "dead" | "left" | "forgotten");
+    const { epoch, incarnation, why } = event;
+    fleet.emit({ kind: "belief", node: host.index, subject, belief, epoch, incarnation, why });
+    fleet.mark(`member ${event.kind}`);
+  }
+
+  #onRecord(record: DecisionRecord): void {
+    const { fleet, host } = this;
+    const startedAt = fleet.world.now - record.durationMs * 1_000;
+    fleet.emit({
+      ...{ kind: "record", node: host.index, request: record.id, service: record.service },
+      ...{ outcome: record.outcome, error: record.error ?? "" },
+      attempts: record.attempts.map((attempt) => ({
+        at: Math.round(startedAt + attempt.startMs * 1_000),
+        instance: `${record.service}/${attempt.instance}`,
+        target: attempt.agent === "" ? -1 : fleet.indexOf(attempt.agent),
+        breaker: attempt.breaker,
+        outcome: attempt.outcome,
+      })),
+    });
+    if (record.attempts.length > 1) fleet.mark("a request was repeated");
+    if (record.error !== null) fleet.mark(`request ${record.error}`);
+  }
+}

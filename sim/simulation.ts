@@ -1,0 +1,201 @@
+/**
+ * One run of a plan. Nodes join; then faults happen while applications work, and nothing that must
+ * never happen may happen; then every fault is healed, and within a bound all nodes must agree
+ * again. The result is plain data and, but for the time it took, a function of the plan alone.
+ */
+import { MEMBERSHIP_PRESETS, suspicionBounds } from "../membership/config.ts";
+import type { Violation } from "./checkers/checker.ts";
+import { CHECKERS } from "./checkers/all.ts";
+import { Panel } from "./checkers/panel.ts";
+import { disagreements, looksSettled } from "./convergence.ts";
+import { Faults } from "./faults.ts";
+import type { KeyRing } from "./keys.ts";
+import { Measures } from "./measures.ts";
+import { Fleet } from "./node/fleet.ts";
+import type { Plan } from "./plan.ts";
+import type { TraceEvent } from "./trace.ts";
+import { Workload } from "./workload.ts";
+
+export interface Report {
+  readonly seed: number;
+  readonly profile: string;
+  readonly nodes: number;
+  readonly virtualMs: number;
+  /** Of the run alone, measured by the caller. */
+  wallMs: number;
+  readonly events: number;
+  /** Equal for equal plans, on every machine. */
+  readonly hash: string;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly violations: readonly Violation[];
+  readonly marks: Readonly<Record<string, number>>;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface SimulationOptions {
+  readonly ring: KeyRing;
+  /** Sees every event of the trace. */
+  readonly onTrace?: (event: TraceEvent) => void;
+}
+
+const CONVERGE_STEP_MS = 250;
+/** After it has come right a mesh must stay so for this long. */
+const STAY_MS = 3_000;
+/** Unanswered requests and suspicions of the last moment come to an end. */
+const GRACE_MS = 12_000;
+/** On top of the longest suspicion: spreading, and the kernel's own pauses. */
+const DETECT_SLACK_MS = 15_000;
+
+type Phase = "join" | "faults" | "converge" | "stay" | "over";
+
+export class Simulation {
+  readonly fleet: Fleet;
+  readonly #plan: Plan;
+  readonly #faults: Faults;
+  readonly #workload: Workload;
+  readonly #panel: Panel;
+  readonly #measures: Measures;
+  #phase: Phase = "join";
+  /** When the present phase ends, in microseconds. */
+  #until: number;
+  #healedAt = 0;
+  #convergedMs: number | undefined;
+
+  constructor(plan: Plan, options: SimulationOptions) {
+    this.#plan = plan;
+    const detectMs = detectBoundMs(plan);
+    this.#panel = new Panel({ nodes: plan.nodes, detectMs }, CHECKERS);
+    this.#measures = new Measures(plan.nodes);
+    const { onTrace } = options;
+    this.fleet = new Fleet(plan, options.ring, (event) => {
+      this.#panel.onEvent(event);
+      this.#measures.onEvent(event);
+      onTrace?.(event);
+    });
+    this.#faults = new Faults(this.fleet);
+    this.#workload = new Workload(this.fleet);
+    this.#until = plan.joinMs * 1_000;
+    this.#scheduleJoins();
+  }
+
+  get isOver(): boolean {
+    return this.#phase === "over";
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get virtualMs(): number {
+    return this.fleet.world.now / 1_000;
+  }
+
+  /** Advances by at most `ms` of virtual time, so that a caller can show progress. */
+  advance(ms: number): void {
+    if (this.#phase === "over") return;
+    const { world } = this.fleet;
+    const target = Math.min(this.#until, world.now + ms * 1_000);
+    world.runUntil(target);
+    if (world.now >= this.#until) this.#nextPhase();
+  }
+
+  run(): Report {
+    while (!this.isOver) this.advance(Number.MAX_SAFE_INTEGER / 1_000_000);
+    return this.report();
+  }
+
+  report(): Report {
+    const { world, marks } = this.fleet;
+    return {
+      ...{ seed: this.#plan.seed, profile: this.#plan.profile, nodes: this.#plan.nodes },
+      ...{ virtualMs: Math.round(world.now / 1_000), wallMs: 0 },
+      ...{ events: world.events, hash: world.hash },
+      faults: sorted(this.#faults.counts),
+      violations: this.#panel.violations,
+      marks: sorted(marks),
+      metrics: {
+        ...this.#measures.summary(this.fleet),
+        convergedMs: this.#convergedMs ?? -1,
+        requests: this.#workload.counts.sent,
+        answered: this.#workload.counts.answered,
+        failed: this.#workload.counts.failed,
+      },
+    };
+  }
+
+  #scheduleJoins(): void {
+    const { hosts, world } = this.fleet;
+    const pauseUs = Math.floor((this.#plan.joinMs * 1_000) / Math.max(1, hosts.length));
+    for (const host of hosts) {
+      world.plan(host.index * pauseUs, undefined, "workload", () => {
+        this.#workload.furnish(host);
+        this.fleet.start(host);
+      });
+    }
+  }
+
+  #nextPhase(): void {
+    const { world } = this.fleet;
+    switch (this.#phase) {
+      case "join":
+        this.#phase = "faults";
+        this.#faults.schedule(world.now);
+        this.#workload.start();
+        this.#until = world.now + this.#plan.virtualMs * 1_000;
+        return;
+      case "faults":
+        this.#phase = "converge";
+        this.#workload.stop();
+        this.#faults.heal();
+        this.fleet.emit({ kind: "healed" });
+        this.#healedAt = world.now;
+        this.#until = world.now + CONVERGE_STEP_MS * 1_000;
+        return;
+      case "converge":
+        this.#converge();
+        return;
+      case "stay":
+        this.#finish(disagreements(this.fleet), "did not stay as they were");
+        return;
+      case "over":
+    }
+  }
+
+  #converge(): void {
+    const { world } = this.fleet;
+    const sinceMs = (world.now - this.#healedAt) / 1_000;
+    if (looksSettled(this.fleet) && disagreements(this.fleet).length === 0) {
+      this.#convergedMs ??= sinceMs;
+      this.#phase = "stay";
+      this.#until = world.now + Math.max(STAY_MS, GRACE_MS - sinceMs) * 1_000;
+      return;
+    }
+    if (sinceMs < this.#plan.convergeMs) {
+      this.#until = world.now + CONVERGE_STEP_MS * 1_000;
+      return;
+    }
+    this.#finish(disagreements(this.fleet), `do not agree ${sinceMs / 1_000} s after the heal`);
+  }
+
+  #finish(found: readonly string[], what: string): void {
+    const { world } = this.fleet;
+    this.#phase = "over";
+    this.#panel.atEnd(world.now);
+    if (found.length === 0) return;
+    this.#panel.violations.push({
+      ...{ checker: "L-M8", atMs: world.now / 1_000, nodes: [] },
+      statement: "after the last fault all nodes agree within the bound, and stay so",
+      detail: `the nodes ${what}: ${found.join("; ")}`,
+    });
+  }
+}
+
+/** The longest that the consequences of a fault may last. */
+export function detectBoundMs(plan: Plan): number {
+  const config = { ...MEMBERSHIP_PRESETS[plan.preset], ...plan.membership };
+  return suspicionBounds(config, plan.nodes).maxMs + DETECT_SLACK_MS;
+}
+
+function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].sort(([one], [other]) => (one < other ? -1 : 1)));
+}

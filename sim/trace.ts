@@ -1,0 +1,118 @@
+/**
+ * What happens in a run, as plain data: the checkers judge it, replay shows it, and a checker's
+ * test writes it by hand. Nodes are named by their number. Times are microseconds of the world.
+ */
+
+export type Belief = "alive" | "suspect" | "dead" | "left" | "forgotten";
+
+export type TraceEvent = { readonly at: number } & (
+  | { readonly kind: "start"; readonly node: number; readonly epoch: number; readonly disk: "kept" | "lost" }
+  /** The process is gone: killed, with its machine, or in order. */
+  | { readonly kind: "stop"; readonly node: number; readonly how: "killed" | "power" | "left" }
+  | { readonly kind: "leaving"; readonly node: number }
+  | { readonly kind: "paused" | "resumed"; readonly node: number }
+  /** A fault begins or ends. `left` alone is struck, or what runs between `left` and `right`. */
+  | {
+      readonly kind: "fault";
+      readonly fault: string;
+      readonly id: number;
+      readonly on: boolean;
+      readonly left: readonly number[];
+      readonly right: readonly number[] | undefined;
+    }
+  /** The node signed a statement of its own life. */
+  | {
+      readonly kind: "said";
+      readonly node: number;
+      readonly epoch: number;
+      readonly incarnation: number;
+      readonly left: boolean;
+    }
+  | {
+      readonly kind: "accused";
+      readonly node: number;
+      readonly subject: number;
+      readonly epoch: number;
+      readonly incarnation: number;
+      readonly verdict: "suspect" | "dead" | "forgotten";
+      readonly basis: string;
+    }
+  /** What `node` holds of `subject` now. */
+  | {
+      readonly kind: "belief";
+      readonly node: number;
+      readonly subject: number;
+      readonly belief: Belief;
+      readonly epoch: number;
+      readonly incarnation: number;
+      readonly why: string;
+    }
+  | { readonly kind: "duplicate"; readonly node: number; readonly subject: number }
+  /** The owner signed a part of its document. */
+  | {
+      readonly kind: "published";
+      readonly node: number;
+      readonly part: number;
+      readonly epoch: number;
+      readonly seq: number;
+      readonly notAfter: number;
+      readonly instances: readonly string[];
+    }
+  /** `node` took a part of `owner`'s document into its store. */
+  | {
+      readonly kind: "stored";
+      readonly node: number;
+      readonly owner: number;
+      readonly part: number;
+      readonly epoch: number;
+      readonly seq: number;
+    }
+  /** An application's call returned: the instance is on disk, or removed from it. */
+  | { readonly kind: "registered" | "deregistered"; readonly node: number; readonly instance: string }
+  | {
+      readonly kind: "request";
+      readonly node: number;
+      readonly request: string;
+      readonly service: string;
+      readonly isIdempotent: boolean;
+    }
+  /** An application began to work on an attempt. */
+  | { readonly kind: "executed"; readonly node: number; readonly request: string; readonly instance: string }
+  /** The caller was told how its request ended. */
+  | { readonly kind: "outcome"; readonly node: number; readonly request: string; readonly status: number; readonly error: string }
+  /** The record of a finished request. */
+  | {
+      readonly kind: "record";
+      readonly node: number;
+      readonly request: string;
+      readonly service: string;
+      readonly outcome: string;
+      readonly error: string;
+      readonly attempts: readonly TracedAttempt[];
+    }
+  /** A breaker was found in another state than before. */
+  | {
+      readonly kind: "breaker";
+      readonly node: number;
+      readonly instance: string;
+      readonly target: number;
+      readonly state: "closed" | "open" | "half-open";
+    }
+  | { readonly kind: "refused"; readonly node: number; readonly from: number; readonly why: string }
+  /** All faults are over; from here on everything must come right. */
+  | { readonly kind: "healed" }
+  /** The state at the end, node by node. */
+  | { readonly kind: "settled"; readonly node: number; readonly root: string; readonly members: readonly string[]; readonly instances: readonly string[] }
+);
+
+export interface TracedAttempt {
+  /** Microseconds of the world. */
+  readonly at: number;
+  readonly instance: string;
+  readonly target: number;
+  readonly breaker: string;
+  readonly outcome: string;
+}
+
+export type TraceKind = TraceEvent["kind"];
+export type TraceEventOf<Kind extends TraceKind> = Extract<TraceEvent, { kind: Kind }>;

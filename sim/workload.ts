@@ -1,0 +1,149 @@
+/**
+ * What applications do in a run: requests with and without a key, some of which must not run twice,
+ * from random nodes to random services over the production router and links. Each request is counted
+ * and its end is told to the trace; the moments and targets are counted draws, so that removing a
+ * fault from a plan leaves them as they were.
+ */
+import type { GrapevineError } from "../core/errors.ts";
+import type { ExchangeObserver, RequestHead, ResponseHead } from "../core/exchange/contract.ts";
+import { serviceKey } from "../core/names.ts";
+import { drawBelow, drawFloat, streamKey } from "./engine/draws.ts";
+import { instanceOf } from "./faults.ts";
+import type { Fleet } from "./node/fleet.ts";
+import type { Host } from "./node/host.ts";
+import type { Process } from "./node/process.ts";
+
+export const REQUEST_DEADLINE_MS = 10_000;
+const BODY = new TextEncoder().encode("0123456789abcdef");
+
+export interface RequestCounts {
+  sent: number;
+  answered: number;
+  failed: number;
+}
+
+export class Workload {
+  readonly counts: RequestCounts = { sent: 0, answered: 0, failed: 0 };
+  readonly #fleet: Fleet;
+  readonly #key: number;
+  #number = 0;
+  #isOver = false;
+
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet;
+    this.#key = streamKey(fleet.plan.seed, 0x30ad);
+  }
+
+  /** Puts the first registrations on a machine's disk, before its first start. */
+  furnish(host: Host): void {
+    const { services, instancesPerNode } = this.#fleet.plan.workload;
+    if (services === 0) return;
+    for (let at = 0; at < instancesPerNode; at += 1) {
+      const service = `s${(host.index + at) % services}`;
+      const id = `${host.name}-${at}`;
+      const key = `default/${service}/${id}`;
+      host.disk.putRegistration(key, instanceOf(service, id));
+      this.#fleet.emit({ kind: "registered", node: host.index, instance: key });
+    }
+  }
+
+  /** Sends requests from now until `stop`. */
+  start(): void {
+    const { requestsPerSecond, services } = this.#fleet.plan.workload;
+    if (requestsPerSecond > 0 && services > 0) this.#scheduleNext();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  #scheduleNext(): void {
+    const { world, plan } = this.#fleet;
+    this.#number += 1;
+    const meanUs = 1_000_000 / plan.workload.requestsPerSecond;
+    const pauseUs = Math.ceil(2 * meanUs * drawFloat(this.#key, this.#number * 8));
+    world.plan(world.now + pauseUs, undefined, "workload", () => {
+      if (this.#isOver) return;
+      this.#send(this.#number * 8);
+      this.#scheduleNext();
+    });
+  }
+
+  #send(at: number): void {
+    const { world, hosts, plan } = this.#fleet;
+    const host = hosts[drawBelow(this.#key, at + 1, hosts.length)] as Host;
+    const { process } = host;
+    if (process === undefined || process.lane.isPaused) return;
+    const { services, keyed, unsafe } = plan.workload;
+    const service = `s${drawBelow(this.#key, at + 2, services)}`;
+    const isKeyed = drawFloat(this.#key, at + 3) < keyed;
+    const key = isKeyed ? `k${drawBelow(this.#key, at + 4, 1_000)}` : undefined;
+    const isIdempotent = drawFloat(this.#key, at + 5) >= unsafe;
+    world.plan(world.now, process.lane, "workload", () =>
+      this.#open(process, service, key, isIdempotent),
+    );
+  }
+
+  #open(process: Process, service: string, key: string | undefined, isIdempotent: boolean): void {
+    const { fleet, host } = process;
+    const head = isIdempotent ? get(service) : post(service);
+    let ends = 0;
+    let status = 0;
+    let request = "";
+    const end = (error: GrapevineError | undefined) => {
+      ends += 1;
+      const isAnswered = error === undefined;
+      if (ends === 1) this.counts[isAnswered ? "answered" : "failed"] += 1;
+      fleet.emit({
+        ...{ kind: "outcome", node: host.index, request, status },
+        error: error?.short ?? "",
+      });
+    };
+    const observer: ExchangeObserver = {
+      onRequestDrain: () => {},
+      onInformational: () => {},
+      onHead: (answer: ResponseHead) => {
+        status = answer.status;
+      },
+      onBody: () => {},
+      onEnd: () => end(undefined),
+      onError: (error) => end(error),
+    };
+    this.counts.sent += 1;
+    const opened = process.node.router.open(
+      {
+        ...{ head, key, listener: "sim", remote: "127.0.0.1:1" },
+        ...{ deadlineLeftMs: REQUEST_DEADLINE_MS },
+        destination: {
+          ...{ kind: "mesh", service: serviceKey("default", service) },
+          ...{ instance: undefined, port: 80 },
+        },
+      },
+      observer,
+    );
+    request = opened.requestId;
+    fleet.emit({
+      ...{ kind: "request", node: host.index, request, isIdempotent },
+      service: `default/${service}`,
+    });
+    if (!isIdempotent) opened.exchange.writeBody(new Uint8Array(BODY));
+    opened.exchange.endBody([]);
+  }
+}
+
+function get(service: string): RequestHead {
+  return {
+    ...{ kind: "http", method: "GET", path: "/", authority: `${service}.mesh`, body: 0 },
+    headers: ["Host", `${service}.mesh`],
+    ...{ upgrade: undefined, expectContinue: false },
+  };
+}
+
+function post(service: string): RequestHead {
+  const length = String(BODY.length);
+  return {
+    ...get(service),
+    ...{ method: "POST", body: BODY.length },
+    headers: ["Host", `${service}.mesh`, "Content-Length", length],
+  };
+}
