@@ -94,10 +94,13 @@ export class Agent {
 
   /** Leaves the mesh in order; resolves when the mesh was told. Safe to call twice. */
   leave(): Promise<number> {
-    const { node, config, events, log } = this.parts;
+    const { node, config, events, forwards, log } = this.parts;
     if (!node.isLeaving) {
       events.publish("agent.draining", {});
       log.root.info("leaving: finishing what runs, taking no new work");
+      // Whatever were still taken from applications could be cut off when the links close.
+      void this.#listeners.proxy?.drain();
+      void forwards.drain();
       node.leave(config.drainTimeoutMs, (cutOff) => this.#left.resolve(cutOff));
     }
     return this.left;

@@ -135,6 +135,23 @@ describe("an agent that leaves under load", () => {
   });
 });
 
+describe("an agent that leaves under the load of its own clients", () => {
+  it("finishes what they have begun, and then refuses connections", async () => {
+    await using fleet = new Fleet();
+    const [a, b] = (await meshOf(fleet, ["a", "b"])) as [AgentProcess, AgentProcess];
+    await offer(fleet, b, "web");
+    await reaches(a, "http://web.mesh/", ["b"]);
+    const stop = load(a, "http://web.mesh/");
+    await pause(500);
+    a.child.kill("SIGTERM");
+    expect(await a.exited).toBe(0);
+    const outcomes = await stop();
+    const closed = /ECONNREFUSED|ECONNRESET|socket hang up/;
+    expect(failures(outcomes).filter((failure) => !closed.test(failure))).toEqual([]);
+    expect(outcomes.filter((outcome) => !(outcome instanceof Error)).length).toBeGreaterThan(100);
+  });
+});
+
 describe("an instance that is killed", () => {
   it("costs no request while another one is there", async () => {
     await using fleet = new Fleet();
