@@ -3,6 +3,15 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { LOCAL_ERRORS, REQUEST_ERRORS } from "../core/errors.ts";
+import { LINK_DEFAULTS } from "../core/link/config.ts";
+import { ANTI_ENTROPY_DEFAULTS } from "../membership/anti-entropy.ts";
+import { MEMBERSHIP_PRESETS } from "../membership/config.ts";
+import { DIRECTORY_DEFAULTS } from "../membership/directory.ts";
+import { BREAKER_DEFAULTS } from "../policies/breaker.ts";
+import { LATENCY_DEFAULTS } from "../policies/latency.ts";
+import { RETRY_DEFAULTS } from "../policies/retry.ts";
+import { LISTENER_LIMITS } from "../transport/http/listener.ts";
+import { UPSTREAM_DEFAULTS } from "../transport/http/upstream.ts";
 import * as rules from "./tidy/rules.ts";
 import { readRepository } from "./tidy/source.ts";
 
@@ -30,5 +39,17 @@ describe("the repository", () => {
     const codes = [...Object.keys(REQUEST_ERRORS), ...Object.keys(LOCAL_ERRORS)];
     const document = readFileSync(`${ROOT}/docs/errors.md`, "utf8");
     expect(rules.errorsAreDocumented(codes, document)).toEqual([]);
+  });
+
+  it("documents every bound, and no other", () => {
+    const { region, pushEnabled, antiEntropy, ...directory } = DIRECTORY_DEFAULTS;
+    expect([region, pushEnabled, antiEntropy]).toHaveLength(3);
+    const configurations = [
+      ...[LINK_DEFAULTS, LISTENER_LIMITS, UPSTREAM_DEFAULTS, MEMBERSHIP_PRESETS.lan, directory],
+      ...[ANTI_ENTROPY_DEFAULTS, BREAKER_DEFAULTS, RETRY_DEFAULTS, LATENCY_DEFAULTS],
+    ];
+    const settings = configurations.flatMap((configuration) => Object.keys(configuration));
+    const document = readFileSync(`${ROOT}/docs/limits.md`, "utf8");
+    expect(rules.limitsAreDocumented(files, settings, document)).toEqual([]);
   });
 });

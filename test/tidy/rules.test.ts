@@ -8,6 +8,7 @@ import {
   guests,
   importTable,
   leftovers,
+  limitsAreDocumented,
   names,
   pureFilesAreTested,
   pureFolders,
@@ -270,4 +271,35 @@ it("errors without a row, rows without an error and double rows are found", () =
     "docs/errors.md: b is not in core/errors.ts",
     "docs/errors.md: b has two rows",
   ]);
+});
+
+describe("the documentation of bounds", () => {
+  const found = (sources: Readonly<Record<string, string>>, settings: string[], document: string) =>
+    limitsAreDocumented(
+      Object.entries(sources).map(([path, text]) => parseSource(path, text)),
+      settings,
+      document,
+    );
+
+  it("misses a bound anywhere, exported or not, and numbers of the limits files", () => {
+    const sources = {
+      "agent/a.ts": "const THINGS_MAX = 3; const PAUSE_MS = 4;",
+      "core/limits.ts": "export const IDLE_MS = 1; export const PIECE_BYTES = 2;",
+      "test/a.ts": "const RUNS_MAX = 3;",
+    };
+    expect(found(sources, [], "")).toEqual([
+      expect.stringContaining("agent/a.ts:1: THINGS_MAX has no row"),
+      expect.stringContaining("core/limits.ts:1: IDLE_MS has no row"),
+      expect.stringContaining("core/limits.ts:1: PIECE_BYTES has no row"),
+    ]);
+    const document = "| `THINGS_MAX` | 3 |\n| `IDLE_MS` | 1 |\n| `PIECE_BYTES` | 2 |\n";
+    expect(found(sources, [], document)).toEqual([]);
+  });
+
+  it("misses a setting, and finds rows of what is gone", () => {
+    expect(found({}, ["idleMs"], "| `gone_MAX` | 3 |\n")).toEqual([
+      expect.stringContaining("idleMs has no row"),
+      expect.stringContaining("gone_MAX is no bound"),
+    ]);
+  });
 });

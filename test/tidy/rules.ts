@@ -167,6 +167,7 @@ export const sizes: Rule = (files) =>
 
 /** Read by people and tools, and not imported by anything. */
 const ENTRY_POINTS = new Set([
+  ...["index.ts", "test/integration/actor-host.ts"],
   ...["agent/daemon.ts", "cli/main.ts", "vitest.config.ts", "test/fuzz/main.ts"],
 ]);
 
@@ -282,4 +283,42 @@ export function errorsAreDocumented(codes: readonly string[], document: string):
       .filter((code, at) => rows.indexOf(code) !== at)
       .map((code) => `docs/errors.md: ${code} has two rows`),
   ];
+}
+
+const SHIPPED = ["core", "membership", "policies", "transport", "agent"];
+/** Files whose every number is a bound. */
+const LIMIT_FILES = ["core/limits.ts", "core/link/config.ts"];
+
+/**
+ * Compares the bounds of the code with the table rows of docs/limits.md: constants that end in _MAX
+ * anywhere, those in bytes and milliseconds of the limits files, and the fields of `settings`.
+ */
+export function limitsAreDocumented(
+  files: readonly SourceFile[],
+  settings: readonly string[],
+  document: string,
+): string[] {
+  const rows = new Set(
+    [...document.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name as string),
+  );
+  const known = new Set(settings);
+  const problems: string[] = [];
+  for (const { path, constants } of files) {
+    if (!SHIPPED.includes(folderOf(path))) continue;
+    const isBound = LIMIT_FILES.includes(path) ? /_(?:MAX|BYTES|MS)$/ : /_MAX$/;
+    for (const { text, line } of constants) {
+      known.add(text);
+      if (!isBound.test(text) || rows.has(text)) continue;
+      problems.push(
+        `${path}:${line}: ${text} has no row in docs/limits.md; say why, and what happens`,
+      );
+    }
+  }
+  for (const name of settings) {
+    if (!rows.has(name)) problems.push(`docs/limits.md: the setting ${name} has no row`);
+  }
+  for (const name of rows) {
+    if (!known.has(name)) problems.push(`docs/limits.md: ${name} is no bound of the code any more`);
+  }
+  return problems;
 }

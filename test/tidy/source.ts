@@ -44,6 +44,8 @@ export interface SourceFile {
   /** Accesses by name: "Math.random", "it.only". */
   readonly members: readonly Fact[];
   readonly functions: readonly FunctionFact[];
+  /** Constants in capitals, exported or not: "HEAD_BYTES_MAX". */
+  readonly constants: readonly Fact[];
   /** Of async functions, await and for await. */
   readonly asyncs: readonly Fact[];
   /** Of the type `any`. */
@@ -64,6 +66,9 @@ const FOLDERS = [
   "examples",
 ];
 
+/** What programs import. */
+const ROOT_FILES = ["index.ts"];
+
 /** Every TypeScript file of the repository, sorted by path. */
 export function readRepository(root: string): SourceFile[] {
   const present = FOLDERS.filter((folder) => existsSync(join(root, folder)));
@@ -72,6 +77,7 @@ export function readRepository(root: string): SourceFile[] {
       .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
       .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)),
   );
+  paths.push(...ROOT_FILES.filter((file) => existsSync(join(root, file))));
   return paths.sort().map((path) => parseSource(path, readFileSync(join(root, path), "utf8")));
 }
 
@@ -121,6 +127,7 @@ export function parseSource(path: string, text: string): SourceFile {
     references: facts.references,
     members: facts.members,
     functions: facts.functions,
+    constants: facts.constants,
     asyncs: facts.asyncs,
     anys: facts.anys,
     comments: comments.map(({ value, start }) => ({ text: value, line: at(start) })),
@@ -183,10 +190,13 @@ const NAMING: Readonly<Record<string, readonly string[]>> = {
   TSQualifiedName: ["right"],
 };
 
+const CAPITALS = /^[A-Z][A-Z0-9_]*$/;
+
 class Collector {
   readonly references: Fact[] = [];
   readonly members: Fact[] = [];
   readonly functions: FunctionFact[] = [];
+  readonly constants: Fact[] = [];
   readonly asyncs: Fact[] = [];
   readonly anys: Fact[] = [];
   /** Names of interfaces and type aliases that the file declares. */
@@ -224,6 +234,8 @@ class Collector {
       const name = nameOf(node["id"]) || nameOf(parent?.["key"]) || nameOf(parent?.["id"]);
       this.functions.push({ text: name || "a function", line, lineCount });
       if (node["async"] === true) this.asyncs.push({ text: "async", line });
+    } else if (type === "VariableDeclarator" && CAPITALS.test(nameOf(node["id"]))) {
+      this.constants.push({ text: nameOf(node["id"]), line });
     } else if (type === "AwaitExpression" || node["await"] === true) {
       this.asyncs.push({ text: "await", line });
     } else if (type === "TSAnyKeyword") {

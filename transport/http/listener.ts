@@ -37,7 +37,7 @@ export interface ListenerLimits extends ConnectionLimits {
   readonly connectionsMax: number;
 }
 
-const LISTENER_LIMITS: ListenerLimits = {
+export const LISTENER_LIMITS: ListenerLimits = {
   headTimeoutMs: 10_000,
   idleTimeoutMs: 75_000,
   halfCloseGraceMs: 1_000,

@@ -36,6 +36,15 @@ export interface UpstreamOptions {
   readonly connectionsPerTargetMax?: number;
 }
 
+export const UPSTREAM_DEFAULTS: Required<UpstreamOptions> = {
+  connectTimeoutMs: 5_000,
+  responseHeadIdleMs: RESPONSE_HEAD_IDLE_MS,
+  idleMs: 4_000,
+  idleMsMax: 60_000,
+  idlePerTargetMax: 128,
+  connectionsPerTargetMax: 4_096,
+};
+
 export interface UpstreamSnapshot {
   readonly target: string;
   readonly active: number;
@@ -76,15 +85,7 @@ class UpstreamPools implements Upstreams {
   #closed = false;
 
   constructor(options: UpstreamOptions) {
-    this.#options = {
-      connectTimeoutMs: 5_000,
-      responseHeadIdleMs: RESPONSE_HEAD_IDLE_MS,
-      idleMs: 4_000,
-      idleMsMax: 60_000,
-      idlePerTargetMax: 128,
-      connectionsPerTargetMax: 4_096,
-      ...options,
-    };
+    this.#options = { ...UPSTREAM_DEFAULTS, ...options };
     const { connectTimeoutMs, responseHeadIdleMs, idleMs } = this.#options;
     const shortest = Math.min(connectTimeoutMs, responseHeadIdleMs, idleMs);
     this.#sweepMs = Math.max(SWEEP_MS_MIN, Math.min(SWEEP_MS_MAX, shortest / 4));
