@@ -14,6 +14,9 @@ interface Bench {
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   http: () => import("./http/bench.ts"),
   rpc: () => import("./rpc/bench.ts"),
+  membership: () => import("./membership/bench.ts"),
+  directory: () => import("./directory/bench.ts"),
+  footprint: () => import("./footprint/bench.ts"),
 };
 
 const USAGE = `usage: npm run bench -- NAME [--json] [--rounds N] [--seconds S]

@@ -118,26 +118,44 @@ export function formatReport(report: Report): string {
     ...Object.entries(machine.versions).map(([name, version]) => `${name}: ${version}`),
     ...notes,
   ];
-  const own = rows[0]?.subject ?? "";
-  const groups = Map.groupBy(rows, ({ case: name, unit }) => `${name} [${unit}]`);
+  const groups = [...Map.groupBy(rows, ({ case: name, unit }) => `${name} [${unit}]`)];
+  const alone = groups.filter(([, group]) => group.length === 1).map(([, group]) => group);
+  if (alone.length > 0) lines.push("", ...aloneTable(alone.flat()));
   for (const [title, group] of groups) {
-    lines.push("", `${title}, ${group[0]?.better} is better`);
-    const table = [
-      ["subject", "median", "min", "max", "CPU µs/op", `${own} / it`],
-      ...group.map((row) => [
-        row.subject,
-        figure(row.median),
-        figure(row.min),
-        figure(row.max),
-        row.cpuUsPerOp === null ? "" : figure(row.cpuUsPerOp),
-        ratioText(group, own, row),
-      ]),
-    ];
-    lines.push(...aligned(table));
+    if (group.length > 1) lines.push("", ...comparison(title, group, rows[0]?.subject ?? ""));
   }
   if (skipped.length > 0) lines.push("");
   for (const { subject, why } of skipped) lines.push(`skipped ${subject}: ${why}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** Figures that have nothing beside them. */
+function aloneTable(rows: readonly Row[]): string[] {
+  return aligned([
+    ["case", "median", "min", "max", "unit"],
+    ...rows.map((row) => [
+      row.case,
+      figure(row.median),
+      figure(row.min),
+      figure(row.max),
+      `${row.unit}, ${row.better} is better`,
+    ]),
+  ]);
+}
+
+function comparison(title: string, group: readonly Row[], own: string): string[] {
+  const table = [
+    ["subject", "median", "min", "max", "CPU µs/op", `${own} / it`],
+    ...group.map((row) => [
+      row.subject,
+      figure(row.median),
+      figure(row.min),
+      figure(row.max),
+      row.cpuUsPerOp === null ? "" : figure(row.cpuUsPerOp),
+      ratioText(group, own, row),
+    ]),
+  ];
+  return [`${title}, ${group[0]?.better} is better`, ...aligned(table)];
 }
 
 function ratioText(group: readonly Row[], own: string, row: Row): string {
