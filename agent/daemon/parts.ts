@@ -3,7 +3,6 @@
  * node over the two planes, forwards and telemetry. Nothing listens to applications yet.
  */
 import { randomInt } from "node:crypto";
-import type { AnyActorDefinition } from "../../core/actors/definition.ts";
 import { GrapevineError } from "../../core/errors.ts";
 import type {
   AttemptContext,
@@ -22,8 +21,7 @@ import { createUpstreams, type Upstreams } from "../../transport/http/upstream.t
 import { KeyVerifier } from "../../transport/identity/signing.ts";
 import { flushAtTurnEnd } from "../../transport/link/link-transport.ts";
 import type { AgentState } from "../../transport/storage/state.ts";
-import { referenceTo } from "../actors/reference.ts";
-import { nodeCaller, turnSoon } from "../actors/turns.ts";
+import { actorSeams } from "../actors/turns.ts";
 import { MeshNode, type NodeSettings } from "../assemble.ts";
 import type { AgentConfig } from "../config/config.ts";
 import { Registrations } from "../registrations/registrations.ts";
@@ -106,15 +104,7 @@ export function buildParts(
     flushSoon: flushAtTurnEnd,
     instances: localInstances(registrations, upstreams, clock),
     outside: openOutside(upstreams),
-    actors: {
-      soon: turnSoon,
-      reference: (definition: AnyActorDefinition, key: string) =>
-        referenceTo(
-          nodeCaller(() => node),
-          definition,
-          key,
-        ),
-    },
+    actors: actorSeams(() => node),
   };
   const settings = nodeSettings(parts, state.nextEpoch(Date.now()));
   const node: MeshNode<LocalInstance> = new MeshNode(

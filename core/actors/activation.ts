@@ -15,7 +15,7 @@ import { remoteError } from "./remote-error.ts";
 import type { WheelEntry } from "./wheel.ts";
 
 /** How long onStop hooks may take before the activation ends without them. */
-export const STOP_TIMEOUT_MS = 5_000;
+const STOP_TIMEOUT_MS = 5_000;
 /** A mailbox is compacted once so many places at its front are empty. */
 const HOLES_MAX = 64;
 

@@ -73,7 +73,7 @@ export class Cluster {
   }
 }
 
-export class Node {
+class Node {
   readonly name: string;
   readonly actors: Actors;
   readonly records: DecisionRecord[] = [];
