@@ -4,7 +4,7 @@
  * it is opened, and the agent goes on with an empty one, since its registrations come back from the
  * services and everything else from the mesh.
  */
-import { chmodSync, existsSync, renameSync } from "node:fs";
+import { chmodSync, existsSync, renameSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { GrapevineError } from "../../core/errors.ts";
 
@@ -21,6 +21,8 @@ const SCHEMA = `
   ) WITHOUT ROWID;
   CREATE TABLE documents (owner TEXT PRIMARY KEY, bytes BLOB NOT NULL);
 `;
+const WITHOUT_EARLIER =
+  "this agent starts without its earlier registrations and forwards: register the services again";
 /** SQLite's words for a file that is not, or no longer, a database. */
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
@@ -33,17 +35,18 @@ export interface OpenedDatabase {
 
 /** Throws `data_dir_invalid` for a database of a newer Grapevine, else what SQLite throws. */
 export function openDatabase(path: string): OpenedDatabase {
+  // For SQLite an empty file is a new database; for us it is one whose content was cut off.
+  const isCutOff = existsSync(path) && statSync(path).size === 0;
   try {
-    return { database: openChecked(path), warning: undefined };
+    const warning = isCutOff ? `${path} was empty; ${WITHOUT_EARLIER}` : undefined;
+    return { database: openChecked(path), warning };
   } catch (error) {
     if (!isCorruption(error)) throw error;
     const aside = setAside(path);
     const why = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ");
     return {
       database: openChecked(path),
-      warning:
-        `${path} was damaged (${why}) and has been kept as ${aside}; this agent starts without ` +
-        `its earlier registrations and forwards: register the services again`,
+      warning: `${path} was damaged (${why}) and has been kept as ${aside}; ${WITHOUT_EARLIER}`,
     };
   }
 }
