@@ -4,7 +4,7 @@
  */
 import type { NodeId } from "../core/types.ts";
 import { encodePacket } from "../membership/packets.ts";
-import { signAccusation, type SignedRecord, signStatement } from "../membership/records.ts";
+import { type SignedRecord, signAccusation, signStatement } from "../membership/records.ts";
 import { drawBelow, streamKey } from "./engine/draws.ts";
 import type { Fleet } from "./node/fleet.ts";
 import type { Process } from "./node/process.ts";
@@ -106,7 +106,13 @@ function lie(
     const own = { epoch: process.epoch, incarnation: draw(3), leaving: false, left: false };
     return signStatement(process.signer, { ...own, nonce: draw(1_000), bind });
   }
-  const content = { subject: id, epoch, incarnation, verdict: "suspect", basis: "silence" } as const;
+  const content = {
+    subject: id,
+    epoch,
+    incarnation,
+    verdict: "suspect",
+    basis: "silence",
+  } as const;
   if (behaviour === "accuse") return signAccusation(process.signer, content);
   // Signed by the liar in the victim's name: no receiver may take it.
   const forger = { id, sign: (bytes: Uint8Array) => process.signer.sign(bytes) };

@@ -21,8 +21,10 @@ export type ByzantineBehaviour =
   | "withhold";
 
 /** `atMs` counts from the moment when the last node has started to join. */
-export type PlanEvent = { readonly atMs: number } & (
-  /** The process dies, and starts again after `forMs` (0: only when everything is healed). */
+export type PlanEvent = {
+  readonly atMs: number;
+} & /** The process dies, and starts again after `forMs` (0: only when everything is healed). */
+(
   | {
       readonly kind: "crash";
       readonly node: number;
@@ -33,7 +35,12 @@ export type PlanEvent = { readonly atMs: number } & (
       readonly disk: "kept" | "lost";
     }
   /** Leaves in order and starts again after `forMs`. */
-  | { readonly kind: "leave"; readonly node: number; readonly forMs: number; readonly version: string }
+  | {
+      readonly kind: "leave";
+      readonly node: number;
+      readonly forMs: number;
+      readonly version: string;
+    }
   | {
       readonly kind: "pause";
       readonly node: number;
@@ -41,7 +48,12 @@ export type PlanEvent = { readonly atMs: number } & (
       readonly resume: ResumeOrder;
     }
   /** Every event of the process takes this long. */
-  | { readonly kind: "slow"; readonly node: number; readonly forMs: number; readonly costUs: number }
+  | {
+      readonly kind: "slow";
+      readonly node: number;
+      readonly forMs: number;
+      readonly costUs: number;
+    }
   /** Cuts `left` from all others; `oneWay`: only what it sends. */
   | {
       readonly kind: "partition";
@@ -80,7 +92,12 @@ export type PlanEvent = { readonly atMs: number } & (
     }
   /** A second process with the node's key, on another machine. */
   | { readonly kind: "clone"; readonly node: number; readonly forMs: number }
-  | { readonly kind: "register"; readonly node: number; readonly service: string; readonly id: string }
+  | {
+      readonly kind: "register";
+      readonly node: number;
+      readonly service: string;
+      readonly id: string;
+    }
   | {
       readonly kind: "deregister";
       readonly node: number;

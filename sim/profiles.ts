@@ -184,7 +184,13 @@ function drawEvent(
     case "leave":
       return { atMs, kind, node, forMs: 2_000 + forMs, version: draws.pick(["0.1.0", "0.2.0"]) };
     case "pause":
-      return { atMs, kind, node, forMs, resume: draws.pick(["timers", "timers", "io", "shuffled"]) };
+      return {
+        atMs,
+        kind,
+        node,
+        forMs,
+        resume: draws.pick(["timers", "timers", "io", "shuffled"]),
+      };
     case "slow":
       return { atMs, kind, node, forMs, costUs: draws.pick([500, 3_000, 20_000]) };
     case "partition":
@@ -194,15 +200,26 @@ function drawEvent(
     case "reset":
       return { atMs, kind, node, other: (node + draws.between(1, nodes)) % nodes };
     case "clock":
-      return { atMs, kind, node, stepMs: draws.pick([-3_600_000, -60_000, -500, 500, 60_000, 3_600_000]) };
+      return {
+        atMs,
+        kind,
+        node,
+        stepMs: draws.pick([-3_600_000, -60_000, -500, 500, 60_000, 3_600_000]),
+      };
     case "disk":
       return { atMs, kind, node, forMs };
     case "application":
       return { atMs, kind, node, forMs, mode: draws.pick(["errors", "slow", "hangs"]) };
     case "byzantine": {
-      const behaviour = draws.pick(
-        ["garbage", "replay", "flood", "accuse", "equivocate", "forge", "withhold"] as const,
-      );
+      const behaviour = draws.pick([
+        "garbage",
+        "replay",
+        "flood",
+        "accuse",
+        "equivocate",
+        "forge",
+        "withhold",
+      ] as const);
       return { atMs, kind, node, forMs, behaviour };
     }
     case "clone":

@@ -4,8 +4,8 @@
  * again. The result is plain data and, but for the time it took, a function of the plan alone.
  */
 import { MEMBERSHIP_PRESETS, suspicionBounds } from "../membership/config.ts";
-import type { Violation } from "./checkers/checker.ts";
 import { CHECKERS } from "./checkers/all.ts";
+import type { Violation } from "./checkers/checker.ts";
 import { Panel } from "./checkers/panel.ts";
 import { disagreements, looksSettled } from "./convergence.ts";
 import { Faults } from "./faults.ts";

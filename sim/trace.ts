@@ -6,7 +6,12 @@
 export type Belief = "alive" | "suspect" | "dead" | "left" | "forgotten";
 
 export type TraceEvent = { readonly at: number } & (
-  | { readonly kind: "start"; readonly node: number; readonly epoch: number; readonly disk: "kept" | "lost" }
+  | {
+      readonly kind: "start";
+      readonly node: number;
+      readonly epoch: number;
+      readonly disk: "kept" | "lost";
+    }
   /** The process is gone: killed, with its machine, or in order. */
   | { readonly kind: "stop"; readonly node: number; readonly how: "killed" | "power" | "left" }
   | { readonly kind: "leaving"; readonly node: number }
@@ -68,7 +73,11 @@ export type TraceEvent = { readonly at: number } & (
       readonly seq: number;
     }
   /** An application's call returned: the instance is on disk, or removed from it. */
-  | { readonly kind: "registered" | "deregistered"; readonly node: number; readonly instance: string }
+  | {
+      readonly kind: "registered" | "deregistered";
+      readonly node: number;
+      readonly instance: string;
+    }
   | {
       readonly kind: "request";
       readonly node: number;
@@ -77,9 +86,20 @@ export type TraceEvent = { readonly at: number } & (
       readonly isIdempotent: boolean;
     }
   /** An application began to work on an attempt. */
-  | { readonly kind: "executed"; readonly node: number; readonly request: string; readonly instance: string }
+  | {
+      readonly kind: "executed";
+      readonly node: number;
+      readonly request: string;
+      readonly instance: string;
+    }
   /** The caller was told how its request ended. */
-  | { readonly kind: "outcome"; readonly node: number; readonly request: string; readonly status: number; readonly error: string }
+  | {
+      readonly kind: "outcome";
+      readonly node: number;
+      readonly request: string;
+      readonly status: number;
+      readonly error: string;
+    }
   /** The record of a finished request. */
   | {
       readonly kind: "record";
@@ -102,7 +122,13 @@ export type TraceEvent = { readonly at: number } & (
   /** All faults are over; from here on everything must come right. */
   | { readonly kind: "healed" }
   /** The state at the end, node by node. */
-  | { readonly kind: "settled"; readonly node: number; readonly root: string; readonly members: readonly string[]; readonly instances: readonly string[] }
+  | {
+      readonly kind: "settled";
+      readonly node: number;
+      readonly root: string;
+      readonly members: readonly string[];
+      readonly instances: readonly string[];
+    }
 );
 
 export interface TracedAttempt {

@@ -59,7 +59,11 @@ export class Lane {
     this.#isPaused = false;
     const waiting = this.#waiting.slice(this.#head);
     const rank = (event: SimEvent) =>
-      order === "shuffled" ? shuffle(event) : (event.kind === "timer") === (order === "timers") ? 0 : 1;
+      order === "shuffled"
+        ? shuffle(event)
+        : (event.kind === "timer") === (order === "timers")
+          ? 0
+          : 1;
     // Events of one connection keep their order: sorting is stable, and only timers move freely.
     if (order === "shuffled") {
       const timers = waiting.filter((event) => event.kind === "timer");

@@ -59,13 +59,7 @@ export class World {
   }
 
   /** Plans an event; `at` in the past means now. Setting `run` to undefined cancels it. */
-  plan(
-    at: number,
-    lane: Lane | undefined,
-    kind: EventKind,
-    run: () => void,
-    digest = 0,
-  ): SimEvent {
+  plan(at: number, lane: Lane | undefined, kind: EventKind, run: () => void, digest = 0): SimEvent {
     this.#order += 1;
     const event: SimEvent = {
       at: at > this.#now ? at : this.#now,

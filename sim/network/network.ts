@@ -94,15 +94,21 @@ export class Network implements StreamHome {
           world.plan(home(), from.lane, "dial", () => fail({ kind: "rejected", detail: fault }));
           return;
         }
-        this.#join(kind, { lane: from.lane, key }, { lane: door.lane, key: back }, home(), (ends) => {
-          const [mine, theirs] = ends;
-          door.accept(theirs, from.id);
-          return () => {
-            if (isOver) mine.reset("the attempt was given up");
-            isOver = true;
-            if (mine.isOpen) from.opened(mine, door.id);
-          };
-        });
+        this.#join(
+          kind,
+          { lane: from.lane, key },
+          { lane: door.lane, key: back },
+          home(),
+          (ends) => {
+            const [mine, theirs] = ends;
+            door.accept(theirs, from.id);
+            return () => {
+              if (isOver) mine.reset("the attempt was given up");
+              isOver = true;
+              if (mine.isOpen) from.opened(mine, door.id);
+            };
+          },
+        );
       });
     });
   }

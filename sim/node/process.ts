@@ -4,9 +4,9 @@
  * event loop ran late, and offers the registrations. What the node reports goes into the trace.
  */
 import { MeshNode, type NodeListener, type NodeSettings } from "../../agent/assemble.ts";
+import { GrapevineError } from "../../core/errors.ts";
 import type { LocalInstance } from "../../core/exchange/inbound.ts";
 import { refuse } from "../../core/exchange/refused.ts";
-import { GrapevineError } from "../../core/errors.ts";
 import { hash32 } from "../../core/hash.ts";
 import { SeededRandom } from "../../core/random.ts";
 import type { DecisionRecord } from "../../core/record.ts";
