@@ -13,6 +13,7 @@ interface Bench {
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   http: () => import("./http/bench.ts"),
+  parsing: () => import("./parsing/bench.ts"),
   rpc: () => import("./rpc/bench.ts"),
   membership: () => import("./membership/bench.ts"),
   directory: () => import("./directory/bench.ts"),
