@@ -237,7 +237,8 @@ export class Link implements MuxOwner {
     if (this.#state === "up" && aged && this.channel.dialer) this.retire();
     this.#closeIfDone();
     if (this.#state === "closed") return;
-    if (this.#pingSentAt === undefined && now - this.#heardAt >= this.#config.pingIntervalMs) {
+    // Compared as in #arm: a difference may round below the interval that its deadline was made of.
+    if (this.#pingSentAt === undefined && now >= this.#heardAt + this.#config.pingIntervalMs) {
       this.#pingToken = (this.#pingToken + 1) >>> 0;
       this.#pingSentAt = now;
       this.#askedAt = now;
@@ -252,10 +253,10 @@ export class Link implements MuxOwner {
     if (this.#clock.wall() >= this.channel.expiresWallMs) {
       return { kind: "closed", detail: "the peer's certificate has expired" };
     }
-    if (this.#state === "greeting" && now - this.since >= config.helloTimeoutMs) {
+    if (this.#state === "greeting" && now >= this.since + config.helloTimeoutMs) {
       return { kind: "timeout", detail: `no hello within ${config.helloTimeoutMs} ms` };
     }
-    if (this.#pingSentAt !== undefined && now - this.#pingSentAt >= config.pingTimeoutMs) {
+    if (this.#pingSentAt !== undefined && now >= this.#pingSentAt + config.pingTimeoutMs) {
       return { kind: "timeout", detail: `no sign of life ${config.pingTimeoutMs} ms after a ping` };
     }
     const { blockedAt } = this.mux;
