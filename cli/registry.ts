@@ -32,6 +32,7 @@ const ENTRIES: readonly Entry[] = [
   { path: ["ca", "init"], load: () => import("./commands/ca-init.ts") },
   { path: ["ca", "issue"], load: () => import("./commands/ca-issue.ts") },
   { path: ["ca", "inspect"], load: () => import("./commands/ca-inspect.ts") },
+  { path: ["sim", "run"], load: () => import("./commands/sim-run.ts") },
   { path: ["completion"], load: () => import("./commands/completion.ts") },
   { path: ["version"], load: () => import("./commands/version.ts") },
 ];

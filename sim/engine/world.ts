@@ -11,6 +11,9 @@ import type { Lane, ResumeOrder } from "./lane.ts";
 /** A hash is kept after each block of this many events. */
 export const BLOCK_EVENTS = 1_024;
 
+/** More events than this at one moment mean that a process asks for timers that never help it. */
+const EVENTS_PER_MOMENT_MAX = 200_000;
+
 const KIND_CODES = new Map(EVENT_KINDS.map((kind, code) => [kind, code]));
 
 export class World {
@@ -23,6 +26,7 @@ export class World {
   #order = 0;
   #events = 0;
   #high = 0;
+  #atOnce = 0;
   #low = 0;
 
   constructor(seed: number) {
@@ -86,7 +90,7 @@ export class World {
       if (event === undefined || event.at > until) break;
       this.#agenda.take();
       if (event.run === undefined) continue;
-      this.#now = event.at;
+      this.#advanceTo(event);
       this.#meet(event);
     }
     this.#now = Math.max(this.#now, until);
@@ -99,6 +103,16 @@ export class World {
   resume(lane: Lane, order: ResumeOrder): void {
     lane.resume(order, (event) => mix(this.seed, event.order));
     this.#wake(lane);
+  }
+
+  #advanceTo({ at, lane, kind }: SimEvent): void {
+    this.#atOnce = at === this.#now ? this.#atOnce + 1 : 0;
+    this.#now = at;
+    if (this.#atOnce < EVENTS_PER_MOMENT_MAX) return;
+    throw new Error(
+      `time stands still at ${at} us: ${this.#atOnce} events at one moment, the last a ${kind} ` +
+        `of host ${lane?.host ?? "none"}; something sets timers that are due but change nothing`,
+    );
   }
 
   #meet(event: SimEvent): void {

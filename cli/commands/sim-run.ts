@@ -1,0 +1,82 @@
+/** `grapevine sim run`: one run of the mesh in virtual time, with faults. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Simulation } from "../../sim/simulation.ts";
+import type { TraceEvent } from "../../sim/trace.ts";
+import type { Command } from "../command.ts";
+import { choosePlan, PLAN_FLAGS } from "../sim/choose-plan.ts";
+import { describeReport } from "../sim/describe.ts";
+import { runPlan } from "../sim/run-plan.ts";
+import type { Terminal } from "../terminal.ts";
+
+const PROGRESS_MS = 2_000;
+const TRACE_CHUNK_LINES = 4_096;
+
+export const command: Command = {
+  path: ["sim", "run"],
+  summary: "run the mesh in virtual time and break it on purpose",
+  details:
+    "Runs the production code of many nodes in a simulated world that follows from the seed alone. " +
+    "Without a plan, faults are drawn from the profile. Exits with 1 if an invariant was violated.",
+  positionals: [{ name: "PLAN", required: false, complete: "file" }],
+  flags: [
+    ...PLAN_FLAGS,
+    {
+      ...{ name: "trace", kind: "one", placeholder: "FILE", complete: "file" },
+      summary: "write everything that happens, one JSON line each",
+    },
+  ],
+  examples: [
+    "grapevine sim run --seed 7",
+    "grapevine sim run --profile partition --nodes 64 --minutes 10 --json",
+    "grapevine sim run failing.json --trace failing.trace",
+  ],
+  async run({ terminal, json, positionals, values }) {
+    const plan = choosePlan(positionals[0], values);
+    const file = values.one("trace");
+    const trace = file === undefined ? undefined : new TraceFile(file);
+    trace?.write({ plan });
+    const { report } = runPlan(plan, {
+      ...(trace === undefined ? {} : { onTrace: (event: TraceEvent) => trace.write(event) }),
+      onProgress: progress(terminal),
+    });
+    trace?.write({ report });
+    trace?.close();
+    terminal.out(json ? `${JSON.stringify(report)}\n` : describeReport(report));
+    return report.violations.length === 0 ? 0 : 1;
+  },
+};
+
+function progress(terminal: Terminal): (simulation: Simulation, wallMs: number) => boolean {
+  let toldMs = 0;
+  return (simulation, wallMs) => {
+    if (wallMs - toldMs < PROGRESS_MS) return false;
+    toldMs = wallMs;
+    const virtual = (simulation.virtualMs / 1_000).toFixed(0);
+    terminal.err(`${simulation.phase}: ${virtual} s of virtual time\n`);
+    return false;
+  };
+}
+
+class TraceFile {
+  readonly #file: number;
+  #lines: string[] = [];
+
+  constructor(path: string) {
+    this.#file = openSync(path, "w");
+  }
+
+  write(line: object): void {
+    this.#lines.push(JSON.stringify(line));
+    if (this.#lines.length >= TRACE_CHUNK_LINES) this.#flush();
+  }
+
+  close(): void {
+    this.#flush();
+    closeSync(this.#file);
+  }
+
+  #flush(): void {
+    if (this.#lines.length > 0) writeSync(this.#file, `${this.#lines.join("\n")}\n`);
+    this.#lines = [];
+  }
+}
