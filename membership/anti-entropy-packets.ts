@@ -64,7 +64,11 @@ export type AntiEntropyPacket =
       readonly offers: readonly TreeItem[];
     }
   | { readonly kind: "want"; readonly places: readonly Place[] }
-  | { readonly kind: "push"; readonly messages: readonly Uint8Array[] };
+  | { readonly kind: "push"; readonly messages: readonly Uint8Array[] }
+  /** Of a later version: nothing to blame anybody for. */
+  | { readonly kind: "unknown" };
+
+type KnownPacket = Exclude<AntiEntropyPacket, { kind: "unknown" }>;
 
 const ROOT = 1;
 const NODES = 2;
@@ -72,12 +76,13 @@ const ITEMS = 3;
 const DOCS = 4;
 const WANT = 5;
 const PUSH = 6;
+const KIND_MAX = 255;
 
-export function encodePacket(packet: AntiEntropyPacket): Uint8Array {
+export function encodePacket(packet: KnownPacket): Uint8Array {
   return new Uint8Array(encode(packetFields(packet)));
 }
 
-function packetFields(packet: AntiEntropyPacket): unknown[] {
+function packetFields(packet: KnownPacket): unknown[] {
   switch (packet.kind) {
     case "root":
       return [ROOT, packet.fingerprint, packet.count];
@@ -114,7 +119,7 @@ export function decodePacket(bytes: Uint8Array): AntiEntropyPacket | undefined {
     case PUSH:
       return isMessages(rest[0]) ? { kind: "push", messages: rest[0] } : undefined;
     default:
-      return undefined;
+      return isWhole(kind, KIND_MAX) ? { kind: "unknown" } : undefined;
   }
 }
 

@@ -178,6 +178,8 @@ export class AntiEntropy {
         return "applied";
       case "push":
         return admitAll(packet.messages, true, context).verdict;
+      case "unknown":
+        return "ignored";
     }
   }
 

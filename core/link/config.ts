@@ -5,8 +5,8 @@
  */
 
 /** The protocol spoken here, and the oldest that is still understood. */
-export const LINK_VERSION = 1;
-export const LINK_VERSION_OLDEST = 1;
+const LINK_VERSION = 1;
+const LINK_VERSION_OLDEST = 1;
 
 /** What one batch holds: one Noise message (65,535 bytes) less its tag and the transport's kind. */
 export const BATCH_BYTES = 65_535 - 16 - 1;
@@ -19,7 +19,14 @@ export const CALL_BYTES_MAX = 256 * 1024;
 /** Text of a reset, refusal or close reason; longer ones are cut. */
 export const REASON_BYTES_MAX = 1024;
 
+/** Bits for extensions that both ends must have before either uses them; none are defined yet. */
+const LINK_FEATURES = 0;
+
 export interface LinkConfig {
+  /** LINK_VERSION and its companions; a test that plays an older or newer agent sets others. */
+  readonly version: number;
+  readonly versionOldest: number;
+  readonly features: number;
   /** Credit that every stream has from its start. 64 KiB */
   readonly streamWindowBytes: number;
   /** What a stream's window may grow to while its reader keeps up. 1 MiB */
@@ -64,6 +71,9 @@ export interface LinkConfig {
 }
 
 export const LINK_DEFAULTS: LinkConfig = {
+  version: LINK_VERSION,
+  versionOldest: LINK_VERSION_OLDEST,
+  features: LINK_FEATURES,
   streamWindowBytes: 64 * 1024,
   streamWindowBytesMax: 1024 * 1024,
   windowPoolBytes: 32 * 1024 * 1024,

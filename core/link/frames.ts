@@ -7,8 +7,6 @@
  * Bit 0x80 of the type marks a frame that an older reader may skip; any other unknown type closes
  * the link. Known bodies may grow at their end: readers ignore what follows the fields they know.
  */
-import { LINK_VERSION, LINK_VERSION_OLDEST } from "./config.ts";
-
 export const FRAME_HEADER_BYTES = 8;
 export const OPTIONAL_FRAME = 0x80;
 
@@ -47,7 +45,7 @@ export const GO_AWAY_DRAIN = 1;
 export interface Hello {
   readonly version: number;
   readonly versionOldest: number;
-  /** Bits for extensions; none are defined yet. */
+  /** Bits for extensions: what both ends set may be used. */
   readonly features: number;
   readonly streamWindowBytes: number;
   readonly streamsMax: number;
@@ -112,12 +110,28 @@ export function decodeHello(body: Uint8Array): Hello | undefined {
 }
 
 /** Why the two ends cannot talk; undefined if they can: each must know the other's version. */
-export function versionConflict(theirs: Hello): string | undefined {
-  if (theirs.versionOldest > LINK_VERSION) {
-    return `the peer needs link protocol ${theirs.versionOldest}, this agent speaks ${LINK_VERSION}: upgrade this agent`;
+export function versionConflict(
+  theirs: Pick<Hello, "version" | "versionOldest">,
+  ours: Pick<Hello, "version" | "versionOldest">,
+): string | undefined {
+  if (theirs.versionOldest > ours.version) {
+    return `the peer needs link protocol ${theirs.versionOldest}, this agent speaks ${ours.version}: upgrade this agent`;
   }
-  if (theirs.version < LINK_VERSION_OLDEST) {
-    return `the peer speaks link protocol ${theirs.version}, this agent needs ${LINK_VERSION_OLDEST}: upgrade the peer`;
+  if (theirs.version < ours.versionOldest) {
+    return `the peer speaks link protocol ${theirs.version}, this agent needs ${ours.versionOldest}: upgrade the peer`;
   }
   return undefined;
+}
+
+/** The newest version and the features that both ends have. */
+export interface Agreed {
+  readonly version: number;
+  readonly features: number;
+}
+
+export function agreedBy(one: Agreed, other: Agreed): Agreed {
+  return {
+    version: Math.min(one.version, other.version),
+    features: (one.features & other.features) >>> 0,
+  };
 }

@@ -6,7 +6,7 @@
 import type { Clock, CloseReason, LinkChannel, Timer } from "../seams.ts";
 import type { Millis, NodeId } from "../types.ts";
 import type { LinkConfig } from "./config.ts";
-import { GO_AWAY_DRAIN, GO_AWAY_RETIRE } from "./frames.ts";
+import { type Agreed, GO_AWAY_DRAIN, GO_AWAY_RETIRE } from "./frames.ts";
 import { Mux } from "./mux.ts";
 import type { Accept, MuxOwner, OnCall } from "./mux-owner.ts";
 
@@ -42,6 +42,8 @@ export interface LinkSnapshot {
   readonly bytesOut: number;
   /** Undefined until a ping has been answered. */
   readonly rttMs: number | undefined;
+  /** The protocol version and features that both ends have; undefined before the peer's hello. */
+  readonly agreed: Agreed | undefined;
 }
 
 export class Link implements MuxOwner {
@@ -154,6 +156,7 @@ export class Link implements MuxOwner {
       bytesIn: this.mux.bytesIn,
       bytesOut: this.mux.bytesOut,
       rttMs: this.#rttMs,
+      agreed: this.mux.agreed,
     };
   }
 

@@ -17,9 +17,11 @@ import type { Millis, NodeId } from "../types.ts";
 import { BulkRound } from "./bulk.ts";
 import { type CallDone, CallTable } from "./calls.ts";
 import type { ClientHost, ClientStream } from "./client-stream.ts";
-import { FRAME_BYTES_MAX, LINK_VERSION, LINK_VERSION_OLDEST, type LinkConfig } from "./config.ts";
+import { FRAME_BYTES_MAX, type LinkConfig } from "./config.ts";
 import { encodeError, encodeReason, linkLost } from "./failures.ts";
 import {
+  type Agreed,
+  agreedBy,
   encodeHello,
   FRAME,
   FRAME_HEADER_BYTES,
@@ -89,9 +91,9 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
       FRAME.hello,
       0,
       encodeHello({
-        version: LINK_VERSION,
-        versionOldest: LINK_VERSION_OLDEST,
-        features: 0,
+        version: config.version,
+        versionOldest: config.versionOldest,
+        features: config.features,
         streamWindowBytes: config.streamWindowBytes,
         streamsMax: config.streamsMax,
         callsMax: config.callsMax,
@@ -102,6 +104,11 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
 
   get isReady(): boolean {
     return this.#hello !== undefined && !this.#closed;
+  }
+
+  /** What both ends understand; undefined before the peer's hello. */
+  get agreed(): Agreed | undefined {
+    return this.#hello && agreedBy(this.#hello, this.config);
   }
 
   get streamCount(): number {

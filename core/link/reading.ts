@@ -6,7 +6,7 @@
 import type { GrapevineError } from "../errors.ts";
 import type { AttemptContext, RequestHead } from "../exchange/contract.ts";
 import type { ClientStream } from "./client-stream.ts";
-import { REASON_BYTES_MAX } from "./config.ts";
+import { type LinkConfig, REASON_BYTES_MAX } from "./config.ts";
 import { decodeError } from "./failures.ts";
 import {
   decodeHello,
@@ -20,6 +20,7 @@ import { decodeHead, decodeOpening, decodeTrailers } from "./heads.ts";
 import type { ServerStream } from "./server-stream.ts";
 
 export interface FrameSink {
+  readonly config: LinkConfig;
   onHello(hello: Hello): void;
   onPing(token: number): void;
   onPong(token: number): void;
@@ -75,7 +76,7 @@ function readControlFrame(
     case FRAME.hello: {
       const hello = greeted ? undefined : decodeHello(body);
       if (hello === undefined) return greeted ? "a second hello" : "a malformed hello";
-      const conflict = versionConflict(hello);
+      const conflict = versionConflict(hello, sink.config);
       if (conflict === undefined) sink.onHello(hello);
       return conflict;
     }

@@ -176,7 +176,7 @@ export const SYNC_PACKET: FuzzTarget = {
   words: [Uint8Array.of(0xdd, 0, 1, 0, 0), Uint8Array.of(0xc4, 16), "12D3KooW"],
   check: (input) => {
     const packet = antiEntropy.decodePacket(input);
-    if (packet === undefined) return;
+    if (packet === undefined || packet.kind === "unknown") return;
     same("again", antiEntropy.decodePacket(antiEntropy.encodePacket(packet)), packet);
   },
 };
