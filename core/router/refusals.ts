@@ -32,6 +32,9 @@ export function misdirected(
 ): GrapevineError | undefined {
   const { key } = state.view;
   const { named, port } = question;
+  const speaks = kind === "tcp" || state.view.protocol !== "tcp";
+  // Nearly every request; looking at each instance of a large service would cost more than routing.
+  if (named === undefined && speaks && state.ports.includes(port)) return undefined;
   const meant = state.targets.filter((target) => named === undefined || target.id === named);
   if (meant.length === 0 && named !== undefined) {
     const known = listed(state.targets.map((target) => target.id));
@@ -48,7 +51,7 @@ export function misdirected(
       `${key} does not offer port ${port}; it offers ${offered}`,
     );
   }
-  if (kind === "http" && state.view.protocol === "tcp") {
+  if (!speaks) {
     return new GrapevineError(
       "unsupported",
       `${key} is registered as tcp: dial it with CONNECT or \`grapevine forward\`, ` +
