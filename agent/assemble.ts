@@ -242,13 +242,17 @@ export class MeshNode<Instance extends LocalInstance> {
     });
     const check = () => {
       const isDone =
-        areLinksTold && this.#isInboundIdle && areActorsIdle && this.router.inFlight === 0;
+        areLinksTold &&
+        this.#isInboundIdle &&
+        areActorsIdle &&
+        this.actors.inbound === 0 &&
+        this.router.inFlight === 0;
       const now = this.#clock.now();
       if (!isDone && now - start < drainTimeoutMs) {
         this.#clock.at((now + DRAIN_CHECK_MS) as Millis, check);
         return;
       }
-      const cutOff = this.router.inFlight + this.inbound.inFlight + this.actors.inFlight;
+      const cutOff = this.router.inFlight + this.inbound.inFlight + this.actors.inbound;
       this.control.withMembership((membership, when, output) => membership.leave(when, output));
       this.#clock.at((now + FAREWELL_MS) as Millis, () => done(cutOff));
     };

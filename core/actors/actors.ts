@@ -79,9 +79,9 @@ export class Actors {
     this.#host.drain(done);
   }
 
-  /** Messages that run or wait in this process. */
-  get inFlight(): number {
-    return this.#host.inFlight;
+  /** Calls of peers that are under way here, in this process or in those that it offers. */
+  get inbound(): number {
+    return this.router.inbound;
   }
 
   stop(): void {

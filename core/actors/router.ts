@@ -70,10 +70,21 @@ const SETTLE_MS = 50;
 export class ActorRouter implements CallTracker {
   readonly #options: ActorRouterOptions;
   readonly #targets = new Map<string, CallTarget>();
+  readonly #inboundTracker: CallTracker = {
+    onSettled: () => {
+      this.#inbound -= 1;
+    },
+  };
+  #inbound = 0;
   #nextSampleAt = 0;
 
   constructor(options: ActorRouterOptions) {
     this.#options = options;
+  }
+
+  /** Calls of peers that have come and are not answered. */
+  get inbound(): number {
+    return this.#inbound;
   }
 
   /** Takes a call that begins on this node; it ends once, whatever happens. */
@@ -119,6 +130,8 @@ export class ActorRouter implements CallTracker {
     const due = now + deadlineLeftMs;
     const call = new LinkCall(target, head, args, due, peer, "link", respond);
     call.startedAt = now;
+    call.tracker = this.#inboundTracker;
+    this.#inbound += 1;
     backend.deliver(call);
     if (head.oneWay) respond(undefined, EMPTY_ANSWER);
   }

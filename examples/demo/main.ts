@@ -3,6 +3,7 @@
  * an ordinary client at a steady rate, and then faults. What the client measured decides: the exit
  * code is 1 if one of its requests failed.
  */
+import { type CountOutcome, Ledger } from "./ledger.ts";
 import { failed, measure, type Outcome, type Phase } from "./measure.ts";
 import { type Agent, local, Processes, type Service } from "./processes.ts";
 import { type MemberRow, table, View } from "./view.ts";
@@ -10,6 +11,9 @@ import { type MemberRow, table, View } from "./view.ts";
 const RATE_PER_SECOND = 100;
 const PHASE_MS = 4_500;
 const WARM_UP_MS = 1_500;
+/** Actors that are counted on, and the pause between two increments of one. */
+const COUNTERS = 10;
+const COUNT_PAUSE_MS = 100;
 const POLL_MS = 20;
 const SERVICES = 2;
 const DRAW_INTERVAL_MS = 250;
@@ -20,6 +24,7 @@ interface ServiceRow {
 
 const processes = new Processes();
 const outcomes: Outcome[] = [];
+const ledger = new Ledger();
 const phases: Phase[] = [];
 const events: string[] = [];
 const startedAt = Date.now();
@@ -53,6 +58,15 @@ async function known(agent: Agent, instances: number): Promise<void> {
   }
 }
 
+/** The same for hosts of the counter. */
+async function hosted(agent: Agent, hosts: number): Promise<void> {
+  for (;;) {
+    const [type] = (await local(agent, "GET", "/v1/actors")) as readonly { hosts: unknown[] }[];
+    if ((type?.hosts.length ?? 0) >= hosts) return;
+    await sleep(POLL_MS);
+  }
+}
+
 function watch(agent: Agent): () => void {
   const view = new View();
   let members: readonly MemberRow[] = [];
@@ -72,16 +86,22 @@ function watch(agent: Agent): () => void {
 }
 
 async function run(): Promise<number> {
-  process.stdout.write("starting four agents, three instances of orders, three of shop …\n");
+  process.stdout.write(
+    "starting four agents, three instances of orders, three of shop, three hosts of a counter …\n",
+  );
   const a = await processes.agent("a", undefined);
   const [b, c, d] = await Promise.all(["b", "c", "d"].map((name) => processes.agent(name, a)));
   if (b === undefined || c === undefined || d === undefined) throw new Error("no agents");
   const [onB] = await Promise.all([host(b, true), host(c, true), host(d, true)]);
-  await known(a, 3);
+  await Promise.all([b, c, d].map((agent) => processes.counterHost(agent)));
+  await Promise.all([known(a, 3), hosted(a, 3)]);
   const unwatch = watch(a);
   begin("first requests of new processes");
   processes.client(a, "http://shop.mesh/checkout", RATE_PER_SECOND, (line) =>
     outcomes.push(JSON.parse(line) as Outcome),
+  );
+  processes.counterClient(a, COUNTERS, COUNT_PAUSE_MS, (line) =>
+    ledger.take(JSON.parse(line) as CountOutcome),
   );
   await sleep(WARM_UP_MS);
   begin("calm");
@@ -118,6 +138,7 @@ function report(): number {
   for (const { status, error, at } of failures.slice(0, 10)) {
     process.stdout.write(`  ${((at - startedAt) / 1000).toFixed(2)} s  ${status} ${error ?? ""}\n`);
   }
+  process.stdout.write(`${ledger.describe()}\n`);
   return failures.length === 0 && outcomes.length > 0 ? 0 : 1;
 }
 

@@ -62,6 +62,18 @@ export class Processes {
     return { label, process: child };
   }
 
+  /** Starts a process that hosts the counter on an agent's host. */
+  async counterHost(agent: Agent): Promise<void> {
+    const name = `counter-${agent.name}`;
+    await this.#firstLine(name, this.#spawn(name, here("counter-host.ts"), [agent.socket]));
+  }
+
+  counterClient(agent: Agent, keys: number, pauseMs: number, onLine: (line: string) => void): void {
+    const args = [agent.socket, String(keys), String(pauseMs)];
+    const child = this.#spawn("counter-client", here("counter-client.ts"), args);
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", onLine);
+  }
+
   client(agent: Agent, url: string, rate: number, onLine: (line: string) => void): ChildProcess {
     const child = this.#spawn("client", here("client.ts"), [agent.proxy, url, String(rate)]);
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", onLine);

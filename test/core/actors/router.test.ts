@@ -296,6 +296,6 @@ describe("what an agent offers", () => {
     expect(kept).toBeLessThan(2_700);
     expect(a.actors.snapshot()[0]).toMatchObject({ activated: 5_000, waiting: 0 });
     a.actors.stop();
-    expect(a.actors.inFlight).toBe(0);
+    expect(a.actors.inbound).toBe(0);
   });
 });
