@@ -10,15 +10,13 @@ import type { WebSocket } from "ws";
 import { WebSocketServer } from "ws";
 import type { Actors } from "../../core/actors/actors.ts";
 import type { Clock } from "../../core/seams.ts";
+import { closeClients } from "../api/close-clients.ts";
 import { ApiError } from "../api/problem.ts";
 import { MESSAGE_BYTES_MAX } from "./actor-socket.ts";
 import { ActorSession } from "./session.ts";
 
 export const ACTORS_PATH = "/v1/actors";
 const SESSIONS_MAX = 256;
-const GOING_AWAY = 1001;
-/** For the closing handshake, before the connection is cut. */
-const CLOSE_TIMEOUT_MS = 500;
 
 export interface ActorSessionsOptions {
   readonly actors: Actors;
@@ -48,18 +46,8 @@ export class ActorSessions {
     this.#server.handleUpgrade(request, socket, head, (client) => this.#serve(client));
   }
 
-  async close(): Promise<void> {
-    const clients = [...this.#server.clients];
-    await Promise.all(
-      clients.map(async (client) => {
-        const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
-        client.close(GOING_AWAY, "the agent stops");
-        const cut = setTimeout(() => client.terminate(), CLOSE_TIMEOUT_MS);
-        await closed;
-        clearTimeout(cut);
-      }),
-    );
-    this.#server.close();
+  close(): Promise<void> {
+    return closeClients(this.#server);
   }
 
   #serve(client: WebSocket): void {

@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { WebSocketServer } from "ws";
 import { LOG_LEVELS } from "../telemetry/log.ts";
+import { closeClients } from "./close-clients.ts";
 import type { LocalNode } from "./node.ts";
 import { ApiError } from "./problem.ts";
 import { Query } from "./query.ts";
@@ -19,9 +20,6 @@ const BUFFERED_BYTES_MAX = 1024 * 1024;
 /** Consumers have nothing to say. */
 const MESSAGE_BYTES_MAX = 1_024;
 const REPLAY_MAX = 1_000;
-const GOING_AWAY = 1001;
-/** For the closing handshake, before the connection is cut. */
-const CLOSE_TIMEOUT_MS = 500;
 
 /** Begins to feed a consumer; returns what ends that. */
 type Feed = (send: (text: string) => void) => () => void;
@@ -55,18 +53,8 @@ export class Streams {
     this.#server.handleUpgrade(request, socket, head, (client) => this.#serve(client, feed));
   }
 
-  async close(): Promise<void> {
-    const clients = [...this.#server.clients];
-    await Promise.all(
-      clients.map(async (client) => {
-        const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
-        client.close(GOING_AWAY, "the agent stops");
-        const cut = setTimeout(() => client.terminate(), CLOSE_TIMEOUT_MS);
-        await closed;
-        clearTimeout(cut);
-      }),
-    );
-    this.#server.close();
+  close(): Promise<void> {
+    return closeClients(this.#server);
   }
 
   #feedOf(url: URL): Feed {
