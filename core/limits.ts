@@ -69,7 +69,7 @@ export const ACTOR_MAILBOX_MAX = 1_000;
 export const ACTOR_IDLE_MS = 120_000;
 /** Until an actor call fails, unless its caller says otherwise. */
 export const ACTOR_CALL_TIMEOUT_MS = 5_000;
-/** Activations of one host, at about a kilobyte each and what their state needs. */
+/** Activations of one host, at about two kilobytes each and what their state needs. */
 export const ACTIVATIONS_MAX = 200_000;
 /** Timers of one activation. */
 export const ACTOR_TIMERS_MAX = 1_000;
