@@ -55,7 +55,16 @@ function perform(caller: Caller, { depth, warmUpMs, seconds }: RpcOrder): Promis
   });
 }
 
-const { peer } = (await import(`./peers/${name}.ts`)) as { peer: RpcPeer };
+/** Loaded only when asked for: their packages may be missing. */
+const PEERS: Readonly<Record<string, () => Promise<{ readonly peer: RpcPeer }>>> = {
+  links: () => import("./peers/links.ts"),
+  tcp: () => import("./peers/tcp.ts"),
+  moleculer: () => import("./peers/moleculer.ts"),
+  grpc: () => import("./peers/grpc.ts"),
+};
+const load = PEERS[name];
+if (load === undefined) throw new Error(`there is no peer ${name}`);
+const { peer } = await load();
 if (role === "server") {
   process.send?.(await peer.serve());
 } else {
