@@ -33,6 +33,9 @@ const ENTRIES: readonly Entry[] = [
   { path: ["ca", "issue"], load: () => import("./commands/ca-issue.ts") },
   { path: ["ca", "inspect"], load: () => import("./commands/ca-inspect.ts") },
   { path: ["sim", "run"], load: () => import("./commands/sim-run.ts") },
+  { path: ["sim", "shrink"], load: () => import("./commands/sim-shrink.ts") },
+  { path: ["sim", "replay"], load: () => import("./commands/sim-replay.ts") },
+  { path: ["sim", "farm"], load: () => import("./commands/sim-farm.ts") },
   { path: ["completion"], load: () => import("./commands/completion.ts") },
   { path: ["version"], load: () => import("./commands/version.ts") },
 ];

@@ -23,8 +23,7 @@ export type ByzantineBehaviour =
 /** `atMs` counts from the moment when the last node has started to join. */
 export type PlanEvent = {
   readonly atMs: number;
-} & /** The process dies, and starts again after `forMs` (0: only when everything is healed). */
-(
+} /** The process dies, and starts again after `forMs` (0: only when everything is healed). */ & (
   | {
       readonly kind: "crash";
       readonly node: number;

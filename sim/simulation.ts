@@ -5,7 +5,7 @@
  */
 import { MEMBERSHIP_PRESETS, suspicionBounds } from "../membership/config.ts";
 import { CHECKERS } from "./checkers/all.ts";
-import type { Violation } from "./checkers/checker.ts";
+import type { CheckContext, Violation } from "./checkers/checker.ts";
 import { Panel } from "./checkers/panel.ts";
 import { disagreements, looksSettled } from "./convergence.ts";
 import { Faults } from "./faults.ts";
@@ -63,8 +63,7 @@ export class Simulation {
 
   constructor(plan: Plan, options: SimulationOptions) {
     this.#plan = plan;
-    const detectMs = detectBoundMs(plan);
-    this.#panel = new Panel({ nodes: plan.nodes, detectMs }, CHECKERS);
+    this.#panel = new Panel(checkContext(plan), CHECKERS);
     this.#measures = new Measures(plan.nodes);
     const { onTrace } = options;
     this.fleet = new Fleet(plan, options.ring, (event) => {
@@ -177,9 +176,25 @@ export class Simulation {
     this.#finish(disagreements(this.fleet), `do not agree ${sinceMs / 1_000} s after the heal`);
   }
 
+  /** The end as each node sees it; what it lists once for all nodes with the same store. */
+  #tellSettled(): void {
+    const listed = new Set<string>();
+    for (const { index, process } of this.fleet.hosts) {
+      if (process === undefined) continue;
+      const root = process.node.directory.root();
+      const services = listed.has(root) ? [] : [...process.node.view().services.values()];
+      listed.add(root);
+      const instances = services.flatMap((service) =>
+        service.instances.map(({ id }) => `${service.key}/${id}`),
+      );
+      this.fleet.emit({ kind: "settled", node: index, root, instances });
+    }
+  }
+
   #finish(found: readonly string[], what: string): void {
     const { world } = this.fleet;
     this.#phase = "over";
+    this.#tellSettled();
     this.#panel.atEnd(world.now);
     if (found.length === 0) return;
     this.#panel.violations.push({
@@ -190,10 +205,12 @@ export class Simulation {
   }
 }
 
-/** The longest that the consequences of a fault may last. */
-export function detectBoundMs(plan: Plan): number {
+function checkContext(plan: Plan): CheckContext {
   const config = { ...MEMBERSHIP_PRESETS[plan.preset], ...plan.membership };
-  return suspicionBounds(config, plan.nodes).maxMs + DETECT_SLACK_MS;
+  // Shortest while a node knows of nobody else, longest when it knows of all.
+  const suspicionMinMs = suspicionBounds(config, 1).minMs;
+  const detectMs = suspicionBounds(config, plan.nodes).maxMs + DETECT_SLACK_MS;
+  return { nodes: plan.nodes, detectMs, suspicionMinMs };
 }
 
 function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {

@@ -110,23 +110,14 @@ export type TraceEvent = { readonly at: number } & (
       readonly error: string;
       readonly attempts: readonly TracedAttempt[];
     }
-  /** A breaker was found in another state than before. */
-  | {
-      readonly kind: "breaker";
-      readonly node: number;
-      readonly instance: string;
-      readonly target: number;
-      readonly state: "closed" | "open" | "half-open";
-    }
   | { readonly kind: "refused"; readonly node: number; readonly from: number; readonly why: string }
   /** All faults are over; from here on everything must come right. */
   | { readonly kind: "healed" }
-  /** The state at the end, node by node. */
+  /** The store at the end, node by node; `instances` only for the first node of each root. */
   | {
       readonly kind: "settled";
       readonly node: number;
       readonly root: string;
-      readonly members: readonly string[];
       readonly instances: readonly string[];
     }
 );

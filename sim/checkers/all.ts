@@ -1,4 +1,38 @@
 /** Every checker, in the order of docs/simulator.md. */
+import { accuracy } from "./accuracy.ts";
+import { acknowledged, noUndead } from "./acknowledged.ts";
+import { atMostOnce } from "./at-most-once.ts";
 import type { CreateChecker } from "./checker.ts";
+import { completeness } from "./completeness.ts";
+import { deadTarget } from "./dead-target.ts";
+import { documentProvenance } from "./document-provenance.ts";
+import { freshEpoch } from "./fresh-epoch.ts";
+import { monotoneLife } from "./monotone-life.ts";
+import { monotoneStore } from "./monotone-store.ts";
+import { noLoneVerdict } from "./no-lone-verdict.ts";
+import { offeredTarget } from "./offered-target.ts";
+import { oneOutcome } from "./one-outcome.ts";
+import { openBreaker } from "./open-breaker.ts";
+import { ownerOnly } from "./owner-only.ts";
+import { retryBudget } from "./retry-budget.ts";
+import { stalledAccuser } from "./stalled-accuser.ts";
 
-export const CHECKERS: readonly CreateChecker[] = [];
+export const CHECKERS: readonly CreateChecker[] = [
+  monotoneLife,
+  ownerOnly,
+  freshEpoch,
+  noLoneVerdict,
+  accuracy,
+  completeness,
+  stalledAccuser,
+  monotoneStore,
+  documentProvenance,
+  acknowledged,
+  noUndead,
+  deadTarget,
+  offeredTarget,
+  oneOutcome,
+  atMostOnce,
+  openBreaker,
+  retryBudget,
+];

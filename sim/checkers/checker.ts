@@ -9,6 +9,8 @@ export interface CheckContext {
   readonly nodes: number;
   /** Within this a silent member must be dead for all, and an old fault's consequences are over. */
   readonly detectMs: number;
+  /** No suspicion may lead to a verdict sooner. */
+  readonly suspicionMinMs: number;
 }
 
 /** `nodes`: whom it concerns, for the account of a failure. */

@@ -189,10 +189,12 @@ export class Process {
   #onSign(bytes: Uint8Array): void {
     const emission = readEmission(bytes);
     if (emission === undefined) return;
-    const { fleet, host } = this;
+    const { fleet } = this;
+    // By the key, not the machine: a clone speaks in the name of the node that it copies.
+    const node = fleet.indexOf(this.id);
     if (emission.kind === "accused") {
-      fleet.emit({ ...emission, node: host.index, subject: fleet.indexOf(emission.subject) });
-    } else fleet.emit({ ...emission, node: host.index });
+      fleet.emit({ ...emission, node, subject: fleet.indexOf(emission.subject) });
+    } else fleet.emit({ ...emission, node });
   }
 
   #onMemberEvent(event: MemberEvent): void {
@@ -215,12 +217,12 @@ export class Process {
 
   #onRecord(record: DecisionRecord): void {
     const { fleet, host } = this;
-    const startedAt = fleet.world.now - record.durationMs * 1_000;
+    const startedMs = this.clock.now() - record.durationMs;
     fleet.emit({
       ...{ kind: "record", node: host.index, request: record.id, service: record.service },
       ...{ outcome: record.outcome, error: record.error ?? "" },
       attempts: record.attempts.map((attempt) => ({
-        at: Math.round(startedAt + attempt.startMs * 1_000),
+        at: this.clock.worldTimeOf((startedMs + attempt.startMs) as Millis),
         instance: `${record.service}/${attempt.instance}`,
         target: attempt.agent === "" ? -1 : fleet.indexOf(attempt.agent),
         breaker: attempt.breaker,

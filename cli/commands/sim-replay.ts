@@ -1,0 +1,47 @@
+/** `grapevine sim replay`: a trace as one page for a browser. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { GrapevineError } from "../../core/errors.ts";
+import { replayPage } from "../../sim/replay.ts";
+import type { Command } from "../command.ts";
+
+const TEMPLATE = new URL("../sim/replay.html", import.meta.url);
+
+export const command: Command = {
+  path: ["sim", "replay"],
+  summary: "make a page that replays a trace",
+  details:
+    "The page is one file that needs no network: a scrubber over the whole run, nodes and faults, " +
+    "who believes what about whom, and what is said.",
+  positionals: [{ name: "TRACE", required: true, complete: "file" }],
+  flags: [
+    {
+      ...{ name: "out", short: "o", kind: "one", placeholder: "FILE.html", required: true },
+      ...{ summary: "where the page goes", complete: "file" },
+    },
+  ],
+  examples: ["grapevine sim run --seed 7 --trace t && grapevine sim replay t -o t.html"],
+  async run({ terminal, json, positionals, values }) {
+    const source = positionals[0] as string;
+    const file = values.one("out") as string;
+    const lines = readTrace(source).split("\n");
+    const page = replayPage(readFileSync(TEMPLATE, "utf8"), lines);
+    if (page === undefined) {
+      throw new GrapevineError(
+        "invalid_argument",
+        `${source} is not a trace: make one with "grapevine sim run --trace ${source}"`,
+      );
+    }
+    writeFileSync(file, page);
+    terminal.out(json ? `${JSON.stringify({ page: file })}\n` : `written to ${file}\n`);
+    return 0;
+  },
+};
+
+function readTrace(source: string): string {
+  try {
+    return readFileSync(source, "utf8");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new GrapevineError("not_found", `cannot read the trace ${source}: ${why}`);
+  }
+}

@@ -1,0 +1,44 @@
+/** `grapevine sim shrink`: the smallest plan that still fails in the same way. */
+import { writeFileSync } from "node:fs";
+import type { Command } from "../command.ts";
+import { readPlan } from "../sim/choose-plan.ts";
+import { describeShrunk, shrinkPlan } from "../sim/shrink-plan.ts";
+
+export const command: Command = {
+  path: ["sim", "shrink"],
+  summary: "reduce a failing plan to what matters",
+  details:
+    "Runs the plan again and again with less in it: fewer faults, fewer nodes, shorter and milder " +
+    "faults. Writes the smallest that still violates the same invariant, to be kept as a " +
+    "regression, and beside it an account in words.",
+  positionals: [{ name: "PLAN", required: true, complete: "file" }],
+  flags: [
+    {
+      ...{ name: "invariant", kind: "one", placeholder: "NAME" },
+      summary: "keep to this one where several are violated",
+    },
+    {
+      ...{ name: "out", short: "o", kind: "one", placeholder: "FILE", complete: "file" },
+      summary: "where the plan goes (default: PLAN with .min.json)",
+    },
+  ],
+  examples: [
+    "grapevine sim shrink sim-failures/s-m5.json",
+    "grapevine sim shrink p.json -o q.json",
+  ],
+  async run({ terminal, json, positionals, values }) {
+    const source = positionals[0] as string;
+    const plan = readPlan(source);
+    const shrunk = shrinkPlan(plan, values.one("invariant"), (step) => terminal.err(`${step}\n`));
+    const file = values.one("out") ?? `${source.replace(/\.json$/, "")}.min.json`;
+    writeFileSync(file, `${JSON.stringify(shrunk.plan, undefined, 1)}\n`);
+    const account = `${file.replace(/\.json$/, "")}.md`;
+    const text = describeShrunk(plan, shrunk);
+    writeFileSync(account, text);
+    const { runs, violations } = shrunk;
+    const { nodes, events } = shrunk.plan;
+    const summary = { plan: file, account, runs, nodes, events: events.length, violations };
+    terminal.out(json ? `${JSON.stringify(summary)}\n` : `${text}\nwritten to ${file}\n`);
+    return 0;
+  },
+};

@@ -1,0 +1,27 @@
+/** One worker of the farm: runs the plans that it is sent, one at a time. */
+import { parentPort } from "node:worker_threads";
+import { drawPlan, type ProfileChoice } from "../../sim/profiles.ts";
+import type { Report } from "../../sim/simulation.ts";
+import { runPlan } from "./run-plan.ts";
+
+export interface FarmResult {
+  readonly choice: ProfileChoice;
+  /** Undefined if the run itself failed. */
+  readonly report: Report | undefined;
+  readonly failure: string | undefined;
+}
+
+const port = parentPort;
+if (port === null) throw new Error("assertion failed: the farm's worker runs as a worker thread");
+port.on("message", (choice: ProfileChoice) => {
+  port.postMessage(run(choice));
+});
+
+function run(choice: ProfileChoice): FarmResult {
+  try {
+    return { choice, report: runPlan(drawPlan(choice)).report, failure: undefined };
+  } catch (error) {
+    const failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { choice, report: undefined, failure };
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Makes a failing plan as small as it gets while it still fails in the same way: first the faults
+ * (delta debugging, Zeller and Hildebrandt 2002), then the nodes that no fault names, then how long
+ * and how badly each fault strikes, and last the length of the run. Each candidate is run; nothing
+ * is assumed about which parts matter.
+ */
+import type { Plan, PlanEvent } from "./plan.ts";
+
+export interface Shrinking {
+  readonly plan: Plan;
+  readonly runs: number;
+  /** What was taken away, step by step, for people. */
+  readonly account: readonly string[];
+}
+
+/** A phase is given up when it would take more runs than this in all. */
+const RUNS_MAX = 400;
+/** Durations are not made finer than this. */
+const GRAIN_MS = 250;
+/** The last fault must have time to take effect. */
+const TAIL_MS = 1_000;
+
+export function shrink(
+  start: Plan,
+  fails: (plan: Plan) => boolean,
+  onStep: (account: string) => void = () => {},
+): Shrinking {
+  return new Shrinker(start, fails, onStep).run();
+}
+
+class Shrinker {
+  #plan: Plan;
+  #runs = 0;
+  readonly #fails: (plan: Plan) => boolean;
+  readonly #onStep: (account: string) => void;
+  readonly #account: string[] = [];
+
+  constructor(plan: Plan, fails: (plan: Plan) => boolean, onStep: (account: string) => void) {
+    this.#plan = plan;
+    this.#fails = fails;
+    this.#onStep = onStep;
+  }
+
+  run(): Shrinking {
+    for (let before = ""; before !== JSON.stringify(this.#plan) && this.#runs < RUNS_MAX; ) {
+      before = JSON.stringify(this.#plan);
+      this.#fewerEvents();
+      this.#noWorkload();
+      this.#fewerNodes();
+      this.#milderEvents();
+      this.#shorterRun();
+    }
+    return { plan: this.#plan, runs: this.#runs, account: this.#account };
+  }
+
+  #try(plan: Plan, what: string): boolean {
+    if (this.#runs >= RUNS_MAX) return false;
+    this.#runs += 1;
+    if (!this.#fails(plan)) return false;
+    this.#plan = plan;
+    this.#account.push(what);
+    this.#onStep(what);
+    return true;
+  }
+
+  /** ddmin: halves, then quarters, and so on, of what is left. */
+  #fewerEvents(): void {
+    let pieces = 2;
+    while (this.#plan.events.length > 0 && this.#runs < RUNS_MAX) {
+      const { events } = this.#plan;
+      const size = Math.ceil(events.length / pieces);
+      let isSmaller = false;
+      for (let from = 0; from < events.length; from += size) {
+        const left = [...events.slice(0, from), ...events.slice(from + size)];
+        const gone = events.length - left.length;
+        const what = `left out ${gone} of ${events.length} events`;
+        isSmaller = this.#try({ ...this.#plan, events: left }, what);
+        if (isSmaller) break;
+      }
+      if (isSmaller) pieces = Math.max(2, pieces - 1);
+      else if (size <= 1) return;
+      else pieces = Math.min(events.length, pieces * 2);
+    }
+  }
+
+  #noWorkload(): void {
+    const { workload } = this.#plan;
+    if (workload.requestsPerSecond > 0) {
+      this.#try({ ...this.#plan, workload: { ...workload, requestsPerSecond: 0 } }, "no requests");
+    }
+    if (this.#plan.clockDriftPpm > 0 || this.#plan.clockOffsetMs > 0) {
+      this.#try({ ...this.#plan, clockDriftPpm: 0, clockOffsetMs: 0 }, "clocks that are right");
+    }
+    const { gossipLoss, gossipDuplicates, gossipLateMs, ...network } = this.#plan.network;
+    if (gossipLoss + gossipDuplicates + gossipLateMs > 0) {
+      const calm = { ...network, gossipLoss: 0, gossipDuplicates: 0, gossipLateMs: 0 };
+      this.#try({ ...this.#plan, network: calm }, "a broadcast that loses nothing");
+    }
+    if (Object.keys(this.#plan.membership).length > 0) {
+      this.#try({ ...this.#plan, membership: {} }, "the preset's own parameters");
+    }
+  }
+
+  /** Nodes are numbered anew, so that those that faults name move to the front. */
+  #fewerNodes(): void {
+    for (;;) {
+      const { nodes, events } = this.#plan;
+      const named = new Set(events.flatMap(nodesOf));
+      const least = Math.max(2, named.size);
+      const wanted = Math.max(least, Math.floor(nodes / 2));
+      const isSmaller =
+        wanted < nodes &&
+        this.#try(renumbered(this.#plan, named, wanted), `${wanted} nodes instead of ${nodes}`);
+      if (isSmaller) continue;
+      const isOneLess =
+        nodes > least &&
+        this.#try(renumbered(this.#plan, named, nodes - 1), `${nodes - 1} nodes, not ${nodes}`);
+      if (!isOneLess) return;
+    }
+  }
+
+  #milderEvents(): void {
+    for (let at = 0; at < this.#plan.events.length; at += 1) {
+      for (const field of ["forMs", "costUs", "delayMs", "jitterMs", "loss"] as const) {
+        while (this.#halve(at, field));
+      }
+    }
+  }
+
+  #halve(at: number, field: string): boolean {
+    const event = this.#plan.events[at] as PlanEvent & Record<string, unknown>;
+    const value = event[field];
+    if (typeof value !== "number") return false;
+    const half = field === "loss" ? Number((value / 2).toFixed(3)) : Math.floor(value / 2);
+    const least = field === "forMs" ? GRAIN_MS : field === "loss" ? 0.05 : 1;
+    if (half < least) return false;
+    const events = this.#plan.events.with(at, { ...event, [field]: half } as PlanEvent);
+    return this.#try({ ...this.#plan, events }, `${event.kind}: ${field} ${half}, not ${value}`);
+  }
+
+  #shorterRun(): void {
+    const { events, virtualMs } = this.#plan;
+    const last = Math.max(0, ...events.map(({ atMs }) => atMs));
+    const shortest = last + TAIL_MS;
+    for (const wanted of [shortest, Math.floor((shortest + virtualMs) / 2)]) {
+      if (wanted >= this.#plan.virtualMs) continue;
+      if (this.#try({ ...this.#plan, virtualMs: wanted }, `${wanted} ms of faults`)) return;
+    }
+  }
+}
+
+/** Every node that an event names. */
+export function nodesOf(event: PlanEvent): readonly number[] {
+  switch (event.kind) {
+    case "partition":
+      return event.left;
+    case "road":
+      return [...event.from, ...event.to];
+    case "reset":
+      return [event.node, event.other];
+    default:
+      return [event.node];
+  }
+}
+
+function renumbered(plan: Plan, named: ReadonlySet<number>, nodes: number): Plan {
+  const numbers = new Map([...named].sort((one, other) => one - other).map((old, at) => [old, at]));
+  const to = (node: number) => numbers.get(node) as number;
+  const events = plan.events.map((event): PlanEvent => {
+    switch (event.kind) {
+      case "partition":
+        return { ...event, left: event.left.map(to) };
+      case "road":
+        return { ...event, from: event.from.map(to), to: event.to.map(to) };
+      case "reset":
+        return { ...event, node: to(event.node), other: to(event.other) };
+      default:
+        return { ...event, node: to(event.node) };
+    }
+  });
+  return { ...plan, nodes, zones: Math.min(plan.zones, nodes), events };
+}
