@@ -44,10 +44,17 @@ export class Fleet implements AsyncDisposable {
 
   async agent(
     name: string,
-    options: { join?: string; args?: readonly string[]; env?: Record<string, string> } = {},
+    options: {
+      join?: string;
+      args?: readonly string[];
+      env?: Record<string, string>;
+      dataDir?: string;
+      /** `ulimit -n` for it. */
+      descriptorsMax?: number;
+    } = {},
   ): Promise<AgentProcess> {
     const socket = join(this.directory, `${name}.sock`);
-    const dataDir = join(this.directory, name);
+    const dataDir = options.dataDir ?? join(this.directory, name);
     const startedAt = performance.now();
     const child = this.#spawn(
       [
@@ -59,6 +66,7 @@ export class Fleet implements AsyncDisposable {
         ...(options.args ?? []),
       ],
       options.env,
+      options.descriptorsMax,
     );
     let log = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -137,8 +145,16 @@ export class Fleet implements AsyncDisposable {
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  #spawn(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-    const child = spawn(process.execPath, [CLI, ...args], {
+  #spawn(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    descriptorsMax?: number,
+  ): ChildProcess {
+    const program = [process.execPath, CLI, ...args];
+    const limited = `ulimit -n ${descriptorsMax} && exec "$0" "$@"`;
+    const [command = "", ...rest] =
+      descriptorsMax === undefined ? program : ["sh", "-c", limited, ...program];
+    const child = spawn(command, rest, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NO_COLOR: "1", ...env },
     });
