@@ -269,7 +269,8 @@ export class Directory {
     if (order < 0) return "ignored";
     const fault = faultOfProof(statement, this.#options.verifier, this.#options.checkCertificate);
     if (fault !== undefined) {
-      this.#refuse(hash, owner, fault, now, out);
+      // What stands in a certificate is judged by clocks and roots, and both may be mended.
+      this.#refuse(hash, owner, fault, now, out, fault !== FORGED);
       return fault === FORGED ? "forged" : "refused";
     }
     const obstacle = this.#obstacle(statement, stored, wall);
