@@ -1,10 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { SeededRandom } from "../../core/random.ts";
 import type { Millis, WallMillis } from "../../core/types.ts";
+import { DIRECTORY_DEFAULTS, Directory } from "../../membership/directory.ts";
 import {
   certificateOf,
+  checkTestCertificate,
   content,
   directoryOf,
+  fakeSigner,
+  fakeVerifier,
   instance,
   nodeId,
   Outbox,
@@ -281,6 +286,25 @@ describe("refusals", () => {
     directory.onPublished(TOPIC, forged, NOW, WALL, out);
     directory.onPublished(TOPIC, forged, NOW, WALL, out);
     expect(out.reports).toHaveLength(1);
+  });
+
+  it("takes a document a minute after its certificate was refused, if clock or roots are mended", () => {
+    const out = new Outbox();
+    let isMended = false;
+    const directory = new Directory({
+      ...{ self: nodeId("z"), epoch: 1, nonce: 7, config: DIRECTORY_DEFAULTS },
+      ...{ random: new SeededRandom(1), signer: fakeSigner(nodeId("z")), verifier: fakeVerifier },
+      checkCertificate: (peer, bytes) =>
+        isMended
+          ? checkTestCertificate(peer, bytes)
+          : { ok: false, reason: "it is expired", mayOffer: () => false },
+    });
+    directoryOf("a").setOwn(content("a", []), NOW, WALL, out);
+    const [{ message } = { message: new Uint8Array() }] = out.published;
+    expect(directory.restore(message, NOW, WALL)).toBe("ignored");
+    isMended = true;
+    expect(directory.restore(message, at(30_000), WALL)).toBe("ignored");
+    expect(directory.restore(message, at(61_000), WALL)).toBe("applied");
   });
 
   it("holds the quarantine to its bound", () => {

@@ -226,6 +226,26 @@ const SMUGGLING: [string, string][] = [
   ["CONNECT with a path", "CONNECT a:1/x HTTP/1.1\r\nHost: a\r\n\r\n"],
   ["CONNECT with a body", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nGET "],
   ["two keys", "GET / HTTP/1.1\r\nHost: a\r\ngrapevine-key: a\r\ngrapevine-key: b\r\n\r\n"],
+  ["a pseudo-header of HTTP/2", "GET / HTTP/1.1\r\n:authority: b\r\nHost: a\r\n\r\n"],
+  ["a line inside a value, as HTTP/2 carries it", "GET / HTTP/1.1\r\nHost: a\r\nX: y\n\r\n"],
+  [
+    "a coding with a parameter",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;q=1\r\n\r\n",
+  ],
+  [
+    "a coding behind a form feed",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\x0cchunked\r\n\r\n",
+  ],
+  [
+    "a coding with a no-break space",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \xa0chunked\r\n\r\n",
+  ],
+  ["a length with an underscore", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1_0\r\n\r\n"],
+  [
+    "a length of two lines",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-length: 01\r\n\r\na",
+  ],
+  ["a Host with a space", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"],
   ["white space before the request", " GET / HTTP/1.1\r\nHost: a\r\n\r\n"],
 ];
 
@@ -279,6 +299,19 @@ describe("a request that two servers could read differently is refused", () => {
     ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
   ])("as unsupported: %s", (_name, text) => {
     expect(one(text).fault).toBe("unsupported");
+  });
+});
+
+describe("a body where another server expects none", () => {
+  it("belongs to its request, whatever its method: the next one begins behind it", () => {
+    const hidden = "GET /admin HTTP/1.1\r\nHost: b\r\n\r\n";
+    for (const method of ["GET", "HEAD", "DELETE", "OPTIONS"]) {
+      const head = `${method} / HTTP/1.1\r\nHost: a\r\nContent-Length: ${hidden.length}\r\n\r\n`;
+      const { requests, bodies, fault } = one(`${head}${hidden}${GET("Host: c")}`);
+      expect(fault).toBeUndefined();
+      expect(requests.map(({ authority }) => authority)).toEqual(["a", "c"]);
+      expect(bodies).toEqual([hidden, ""]);
+    }
   });
 });
 

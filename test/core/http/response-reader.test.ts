@@ -100,6 +100,59 @@ describe("an answer", () => {
     );
   });
 
+  it.each([
+    [
+      "both lengths",
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+    ["two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"],
+    ["a coding that is not chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"],
+    ["an obfuscated coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n"],
+    ["a space before a colon", "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok"],
+    ["a split head", "HTTP/1.1 200 OK\r\nLocation: /\rSet-Cookie: x\r\n\r\n"],
+    ["bare line feeds", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"],
+    ["a folded line", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nok"],
+    ["HTTP/0.9", "ok"],
+    ["HTTP/2", "HTTP/2 200\r\ncontent-length: 2\r\n\r\nok"],
+    [
+      "a chunk extension with a line feed",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;\nxx\r\nok\r\n0\r\n\r\n",
+    ],
+    [
+      "a trailer that frames",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n",
+    ],
+  ])("is refused with %s, and its connection is not used again", (_what, text) => {
+    const reader = new ResponseReader();
+    reader.expect("GET", false);
+    const ignore = () => {};
+    const sink = {
+      onInformational: ignore,
+      onResponse: ignore,
+      onBody: ignore,
+      onResponseEnd: ignore,
+    };
+    reader.feed(bytes(text.padEnd(70_000, "z")), 0, sink);
+    expect(reader.fault?.code).toBe("upstream_invalid");
+    expect(reader.keepAlive).toBe(false);
+  });
+
+  it.each([
+    ["HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"],
+    ["GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\n"],
+    ["GET", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"],
+    ["GET", "HTTP/1.1 204 No Content\r\n\r\n"],
+  ])(
+    "to %s of %j with a body all the same leaves it over, where no caller gets it",
+    (method, head) => {
+      const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+      const answer = one(`${head}${evil}`, method);
+      expect(answer.heads).toHaveLength(1);
+      expect(answer.body).toBe("");
+      expect(answer.excess).toBe(evil);
+    },
+  );
+
   it("may be preceded by only so many informational ones", () => {
     expect(one("HTTP/1.1 100 Continue\r\n\r\n".repeat(40)).fault).toContain("1xx");
   });
