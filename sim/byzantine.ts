@@ -6,8 +6,8 @@ import type { NodeId } from "../core/types.ts";
 import { encodePacket } from "../membership/packets.ts";
 import { type SignedRecord, signAccusation, signStatement } from "../membership/records.ts";
 import { drawBelow, streamKey } from "./engine/draws.ts";
+import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
-import type { Process } from "./node/process.ts";
 import type { ByzantineBehaviour } from "./plan.ts";
 
 /** First byte of a control packet that belongs to the failure detector. */
@@ -17,33 +17,33 @@ const FLOOD = 20;
 const ACCUSE_MS = 500;
 
 /** Makes the process lie from now on; the result makes it honest again. */
-export function corrupt(fleet: Fleet, process: Process, behaviour: ByzantineBehaviour): () => void {
-  const key = streamKey(fleet.plan.seed, process.lane.id, 0xb12a);
+export function corrupt(fleet: Fleet, agent: Agent, behaviour: ByzantineBehaviour): () => void {
+  const key = streamKey(fleet.plan.seed, agent.lane.id, 0xb12a);
   let counter = 0;
   const draw = (bound: number) => {
     counter += 1;
     return drawBelow(key, counter, bound);
   };
   const end = () => {
-    process.control.tamper = undefined;
+    agent.control.tamper = undefined;
   };
   switch (behaviour) {
     case "withhold":
-      process.control.tamper = () => [];
+      agent.control.tamper = () => [];
       return end;
     case "garbage":
-      process.control.tamper = (packet) => [packet, damaged(packet, draw)];
+      agent.control.tamper = (packet) => [packet, damaged(packet, draw)];
       return end;
     case "flood":
-      process.control.tamper = (packet) => new Array<Uint8Array>(FLOOD).fill(packet);
+      agent.control.tamper = (packet) => new Array<Uint8Array>(FLOOD).fill(packet);
       return end;
     case "replay":
-      process.control.tamper = replaying(draw);
+      agent.control.tamper = replaying(draw);
       return end;
     case "accuse":
     case "forge":
     case "equivocate":
-      return lying(fleet, process, behaviour, draw);
+      return lying(fleet, agent, behaviour, draw);
   }
 }
 
@@ -69,24 +69,24 @@ function replaying(draw: (bound: number) => number) {
 /** Every half second a signed lie about a random member goes to every neighbour. */
 function lying(
   fleet: Fleet,
-  process: Process,
+  agent: Agent,
   behaviour: "accuse" | "forge" | "equivocate",
   draw: (bound: number) => number,
 ): () => void {
   let isOver = false;
   const tell = () => {
     if (isOver) return;
-    const members = [...process.node.view().members.values()].filter((member) => !member.self);
+    const members = [...agent.node.view().members.values()].filter((member) => !member.self);
     const victim = members[draw(Math.max(1, members.length))];
-    const record = victim === undefined ? undefined : lie(process, behaviour, victim, draw);
+    const record = victim === undefined ? undefined : lie(agent, behaviour, victim, draw);
     if (record !== undefined) {
       const packet = encodePacket({ kind: "push", records: [record.bytes], doubts: [] });
       const tagged = new Uint8Array(packet.length + 1);
       tagged[0] = MEMBERSHIP_PACKET;
       tagged.set(packet, 1);
-      for (const peer of process.control.neighbours()) process.control.send(peer, tagged);
+      for (const peer of agent.control.neighbours()) agent.control.send(peer, tagged);
     }
-    fleet.world.plan(fleet.world.now + ACCUSE_MS * 1_000, process.lane, "fault", tell);
+    fleet.world.plan(fleet.world.now + ACCUSE_MS * 1_000, agent.lane, "fault", tell);
   };
   tell();
   return () => {
@@ -95,7 +95,7 @@ function lying(
 }
 
 function lie(
-  process: Process,
+  agent: Agent,
   behaviour: "accuse" | "forge" | "equivocate",
   victim: { readonly id: NodeId; readonly epoch: number; readonly incarnation: number },
   draw: (bound: number) => number,
@@ -103,8 +103,8 @@ function lie(
   const { id, epoch, incarnation } = victim;
   if (behaviour === "equivocate") {
     const bind = `10.99.0.${draw(200)}:7946`;
-    const own = { epoch: process.epoch, incarnation: draw(3), leaving: false, left: false };
-    return signStatement(process.signer, { ...own, nonce: draw(1_000), bind });
+    const own = { epoch: agent.epoch, incarnation: draw(3), leaving: false, left: false };
+    return signStatement(agent.signer, { ...own, nonce: draw(1_000), bind });
   }
   const content = {
     subject: id,
@@ -113,9 +113,9 @@ function lie(
     verdict: "suspect",
     basis: "silence",
   } as const;
-  if (behaviour === "accuse") return signAccusation(process.signer, content);
+  if (behaviour === "accuse") return signAccusation(agent.signer, content);
   // Signed by the liar in the victim's name: no receiver may take it.
-  const forger = { id, sign: (bytes: Uint8Array) => process.signer.sign(bytes) };
+  const forger = { id, sign: (bytes: Uint8Array) => agent.signer.sign(bytes) };
   const next = { epoch, incarnation: incarnation + 1, leaving: true, left: true };
   return signStatement(forger, { ...next, nonce: draw(1_000), bind: "10.99.0.1:7946" });
 }

@@ -4,9 +4,9 @@
  * not, it says who disagrees with whom about what.
  */
 import { instanceKey } from "../membership/document-fields.ts";
+import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
 import type { Host } from "./node/host.ts";
-import type { Process } from "./node/process.ts";
 
 /** Disagreements that are named. */
 const NAMED_MAX = 12;
@@ -35,19 +35,19 @@ export function disagreements(fleet: Fleet): string[] {
 export function looksSettled(fleet: Fleet): boolean {
   let count = 0;
   let root: string | undefined;
-  for (const { process } of fleet.hosts) if (process !== undefined) count += 1;
-  for (const { process } of fleet.hosts) {
-    if (process === undefined) continue;
-    if (process.lane.isPaused || membersOf(process) !== count) return false;
-    root ??= process.node.directory.root();
-    if (process.node.directory.root() !== root) return false;
+  for (const { agent } of fleet.hosts) if (agent !== undefined) count += 1;
+  for (const { agent } of fleet.hosts) {
+    if (agent === undefined) continue;
+    if (agent.lane.isPaused || membersOf(agent) !== count) return false;
+    root ??= agent.node.directory.root();
+    if (agent.node.directory.root() !== root) return false;
   }
   return true;
 }
 
-function membersOf(process: Process): number {
+function membersOf(agent: Agent): number {
   let members = 0;
-  process.node.control.withMembership((membership) => {
+  agent.node.control.withMembership((membership) => {
     members = membership.health().members;
   });
   return members;
@@ -59,10 +59,10 @@ function compareMembers(
   running: readonly Host[],
   add: (text: string) => boolean,
 ): boolean {
-  const { members } = (host.process as Process).node.view();
+  const { members } = (host.agent as Agent).node.view();
   let alive = 0;
   for (const other of running) {
-    const { id, epoch } = other.process as Process;
+    const { id, epoch } = other.agent as Agent;
     const member = members.get(id);
     if (member?.state === "alive" && !member.leaving && member.epoch >= epoch) alive += 1;
     else {
@@ -71,7 +71,7 @@ function compareMembers(
     }
   }
   if (alive < running.length) return false;
-  const runs = new Set(running.map((other) => (other.process as Process).id));
+  const runs = new Set(running.map((other) => (other.agent as Agent).id));
   for (const member of members.values()) {
     if (member.state !== "alive" && member.state !== "suspect") continue;
     if (runs.has(member.id)) continue;
@@ -94,7 +94,7 @@ function describe(member: {
 function compareRoots(running: readonly Host[], add: (text: string) => boolean): void {
   const byRoot = new Map<string, string[]>();
   for (const host of running) {
-    const root = (host.process as Process).node.directory.root();
+    const root = (host.agent as Agent).node.directory.root();
     const names = byRoot.get(root) ?? [];
     byRoot.set(root, names);
     names.push(host.name);
@@ -108,10 +108,10 @@ function compareRoots(running: readonly Host[], add: (text: string) => boolean):
 
 /** All stores are equal: one of them is compared with what was acknowledged. */
 function compareRegistrations(running: readonly Host[], add: (text: string) => boolean): void {
-  const first = running[0]?.process;
+  const first = running[0]?.agent;
   if (first === undefined) return;
-  for (const { name, disk, process } of running) {
-    const listed = first.node.directory.get((process as Process).id)?.instances ?? [];
+  for (const { name, disk, agent } of running) {
+    const listed = first.node.directory.get((agent as Agent).id)?.instances ?? [];
     const keys = new Set(listed.map(instanceKey));
     for (const key of disk.registrations.keys()) {
       if (!keys.has(key)) add(`the directory lacks ${key}, which ${name} has acknowledged`);
@@ -124,7 +124,7 @@ function compareRegistrations(running: readonly Host[], add: (text: string) => b
 
 /** What a node routes by against its own directory and members. */
 function compareMirror(host: Host, add: (text: string) => boolean): void {
-  const { node } = host.process as Process;
+  const { node } = host.agent as Agent;
   const view = node.view();
   const expected = new Set<string>();
   for (const owner of node.directory.owners()) {

@@ -41,45 +41,29 @@ export class Faults {
     for (const undo of [...this.#active.values()]) undo();
     this.#active.clear();
     for (const host of this.#fleet.hosts) {
-      if (host.process === undefined) this.#powerUp(host);
+      if (host.agent === undefined) this.#powerUp(host);
     }
   }
 
   #begin(event: PlanEvent): void {
-    switch (event.kind) {
-      case "crash":
-        return this.#crash(event);
-      case "leave":
-        return this.#leave(event);
-      case "pause":
-        return this.#pause(event);
-      case "slow":
-        return this.#slow(event);
-      case "partition":
-        return this.#partition(event);
-      case "road":
-        return this.#road(event);
-      case "reset":
-        return this.#reset(event);
-      case "clock":
-        return this.#clock(event);
-      case "disk":
-        return this.#disk(event);
-      case "application":
-        return this.#application(event);
-      case "byzantine":
-        return this.#byzantine(event);
-      case "clone":
-        return this.#clone(event);
-      case "register":
-      case "deregister":
-        return this.#registration(event);
-    }
+    if (event.kind === "crash") this.#crash(event);
+    else if (event.kind === "leave") this.#leave(event);
+    else if (event.kind === "pause") this.#pause(event);
+    else if (event.kind === "slow") this.#slow(event);
+    else if (event.kind === "partition") this.#partition(event);
+    else if (event.kind === "road") this.#road(event);
+    else if (event.kind === "reset") this.#reset(event);
+    else if (event.kind === "clock") this.#clock(event);
+    else if (event.kind === "disk") this.#disk(event);
+    else if (event.kind === "application") this.#application(event);
+    else if (event.kind === "byzantine") this.#byzantine(event);
+    else if (event.kind === "clone") this.#clone(event);
+    else this.#registration(event);
   }
 
   #crash({ node, forMs, how, disk }: EventOf<"crash">): void {
     const host = this.#host(node);
-    if (host.process === undefined) return;
+    if (host.agent === undefined) return;
     this.#count(`crash ${how}`);
     if (disk === "lost") this.#count("disk lost");
     this.#fleet.stop(host, how === "kill" ? "killed" : "power");
@@ -98,47 +82,47 @@ export class Faults {
 
   #leave({ node, forMs, version }: EventOf<"leave">): void {
     const host = this.#host(node);
-    const { process } = host;
-    if (process === undefined || process.node.isLeaving || process.lane.isPaused) return;
+    const { agent } = host;
+    if (agent === undefined || agent.node.isLeaving || agent.lane.isPaused) return;
     this.#count("leave");
     if (version !== host.version) this.#count("upgrade");
     this.#fleet.emit({ kind: "leaving", node });
-    this.#fleet.world.plan(this.#fleet.world.now, process.lane, "fault", () => {
-      process.node.leave(LEAVE_DRAIN_MS, () => {
-        process.node.stop();
-        if (host.process === process) this.#fleet.stop(host, "left");
+    this.#fleet.world.plan(this.#fleet.world.now, agent.lane, "fault", () => {
+      agent.node.leave(LEAVE_DRAIN_MS, () => {
+        agent.node.stop();
+        if (host.agent === agent) this.#fleet.stop(host, "left");
       });
     });
     this.#during("leave", forMs, [node], undefined, () => {
-      if (host.process === process) this.#fleet.stop(host, "left");
+      if (host.agent === agent) this.#fleet.stop(host, "left");
       host.version = version;
       this.#powerUp(host);
     });
   }
 
   #pause({ node, forMs, resume }: EventOf<"pause">): void {
-    const { process } = this.#host(node);
-    if (process === undefined || process.lane.isPaused) return;
+    const { agent } = this.#host(node);
+    if (agent === undefined || agent.lane.isPaused) return;
     const { world } = this.#fleet;
     this.#count("pause");
-    process.monitorLoop();
-    world.pause(process.lane);
+    agent.monitorLoop();
+    world.pause(agent.lane);
     this.#fleet.emit({ kind: "paused", node });
     this.#during("pause", forMs, [node], undefined, () => {
-      if (process.lane.isOver) return;
+      if (agent.lane.isOver) return;
       this.#fleet.emit({ kind: "resumed", node });
-      world.resume(process.lane, resume);
+      world.resume(agent.lane, resume);
     });
   }
 
   #slow({ node, forMs, costUs }: EventOf<"slow">): void {
-    const { process } = this.#host(node);
-    if (process === undefined) return;
+    const { agent } = this.#host(node);
+    if (agent === undefined) return;
     this.#count("slow");
-    process.lane.costUs = costUs;
-    process.monitorLoop();
+    agent.lane.costUs = costUs;
+    agent.monitorLoop();
     this.#during("slow", forMs, [node], undefined, () => {
-      process.lane.costUs = 0;
+      agent.lane.costUs = 0;
     });
   }
 
@@ -185,20 +169,20 @@ export class Faults {
   }
 
   #application({ node, forMs, mode }: EventOf<"application">): void {
-    const { process } = this.#host(node);
-    if (process === undefined) return;
+    const { agent } = this.#host(node);
+    if (agent === undefined) return;
     this.#count(`application ${mode}`);
-    process.application.mode = mode;
+    agent.application.mode = mode;
     this.#during(`application ${mode}`, forMs, [node], undefined, () => {
-      process.application.mode = "well";
+      agent.application.mode = "well";
     });
   }
 
   #byzantine({ node, forMs, behaviour }: EventOf<"byzantine">): void {
-    const { process } = this.#host(node);
-    if (process === undefined) return;
+    const { agent } = this.#host(node);
+    if (agent === undefined) return;
     this.#count(`byzantine ${behaviour}`);
-    const end = corrupt(this.#fleet, process, behaviour);
+    const end = corrupt(this.#fleet, agent, behaviour);
     this.#during(`byzantine ${behaviour}`, forMs, [node], undefined, end);
   }
 
@@ -213,12 +197,12 @@ export class Faults {
   }
 
   #registration(event: EventOf<"register" | "deregister">): void {
-    const { process } = this.#host(event.node);
-    if (process === undefined || process.lane.isPaused || process.node.isLeaving) return;
+    const { agent } = this.#host(event.node);
+    if (agent === undefined || agent.lane.isPaused || agent.node.isLeaving) return;
     const { service, id, kind } = event;
-    this.#fleet.world.plan(this.#fleet.world.now, process.lane, "workload", () => {
-      if (kind === "register") process.register(instanceOf(service, id));
-      else process.deregister(`default/${service}/${id}`);
+    this.#fleet.world.plan(this.#fleet.world.now, agent.lane, "workload", () => {
+      if (kind === "register") agent.register(instanceOf(service, id));
+      else agent.deregister(`default/${service}/${id}`);
     });
   }
 
@@ -262,7 +246,7 @@ export class Faults {
   }
 
   #powerUp(host: Host): void {
-    if (host.process !== undefined) return;
+    if (host.agent !== undefined) return;
     if (!host.isPowered) this.#fleet.network.reappear(host.index);
     host.isPowered = true;
     this.#fleet.start(host);

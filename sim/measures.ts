@@ -38,9 +38,9 @@ export class Measures {
   }
 
   summary(fleet: Fleet): Record<string, number> {
-    for (const { process } of fleet.hosts) {
-      this.#packets += process?.control.sentPackets ?? 0;
-      this.#bytes += process?.control.sentBytes ?? 0;
+    for (const { agent } of fleet.hosts) {
+      this.#packets += agent?.control.sentPackets ?? 0;
+      this.#bytes += agent?.control.sentBytes ?? 0;
     }
     const delays = this.#delaysMs.sort((one, other) => one - other);
     const at = (share: number) => delays[Math.floor((delays.length - 1) * share)] ?? -1;

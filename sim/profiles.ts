@@ -107,7 +107,7 @@ export function drawPlan(choice: ProfileChoice): Plan {
   };
 }
 
-export function isProfile(name: string): name is Profile {
+function isProfile(name: string): name is Profile {
   return (PROFILES as readonly string[]).includes(name);
 }
 
@@ -224,17 +224,26 @@ function drawEvent(
     }
     case "clone":
       return { atMs, kind, node, forMs };
-    case "register": {
-      ids.next += 1;
-      const made = { node, service: `s${draws.between(0, 7)}`, id: `x${ids.next}` };
-      ids.registered.push(made);
-      return { atMs, kind, ...made };
-    }
-    case "deregister": {
-      if (ids.registered.length === 0) return undefined;
-      return { atMs, kind, ...draws.pick(ids.registered) };
-    }
+    case "register":
+    case "deregister":
+      return drawRegistration(draws, kind, atMs, node, ids);
   }
+}
+
+function drawRegistration(
+  draws: Draws,
+  kind: "register" | "deregister",
+  atMs: number,
+  node: number,
+  ids: Ids,
+): PlanEvent | undefined {
+  if (kind === "deregister") {
+    return ids.registered.length === 0 ? undefined : { atMs, kind, ...draws.pick(ids.registered) };
+  }
+  ids.next += 1;
+  const made = { node, service: `s${draws.between(0, 7)}`, id: `x${ids.next}` };
+  ids.registered.push(made);
+  return { atMs, kind, ...made };
 }
 
 function drawPartition(draws: Draws, atMs: number, nodes: number): PlanEvent | undefined {

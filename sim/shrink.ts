@@ -150,7 +150,7 @@ class Shrinker {
 }
 
 /** Every node that an event names. */
-export function nodesOf(event: PlanEvent): readonly number[] {
+function nodesOf(event: PlanEvent): readonly number[] {
   switch (event.kind) {
     case "partition":
       return event.left;

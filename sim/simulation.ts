@@ -179,10 +179,10 @@ export class Simulation {
   /** The end as each node sees it; what it lists once for all nodes with the same store. */
   #tellSettled(): void {
     const listed = new Set<string>();
-    for (const { index, process } of this.fleet.hosts) {
-      if (process === undefined) continue;
-      const root = process.node.directory.root();
-      const services = listed.has(root) ? [] : [...process.node.view().services.values()];
+    for (const { index, agent } of this.fleet.hosts) {
+      if (agent === undefined) continue;
+      const root = agent.node.directory.root();
+      const services = listed.has(root) ? [] : [...agent.node.view().services.values()];
       listed.add(root);
       const instances = services.flatMap((service) =>
         service.instances.map(({ id }) => `${service.key}/${id}`),

@@ -9,11 +9,11 @@ import type { ExchangeObserver, RequestHead, ResponseHead } from "../core/exchan
 import { serviceKey } from "../core/names.ts";
 import { drawBelow, drawFloat, streamKey } from "./engine/draws.ts";
 import { instanceOf } from "./faults.ts";
+import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
 import type { Host } from "./node/host.ts";
-import type { Process } from "./node/process.ts";
 
-export const REQUEST_DEADLINE_MS = 10_000;
+const REQUEST_DEADLINE_MS = 10_000;
 const BODY = new TextEncoder().encode("0123456789abcdef");
 
 export interface RequestCounts {
@@ -72,20 +72,20 @@ export class Workload {
   #send(at: number): void {
     const { world, hosts, plan } = this.#fleet;
     const host = hosts[drawBelow(this.#key, at + 1, hosts.length)] as Host;
-    const { process } = host;
-    if (process === undefined || process.lane.isPaused) return;
+    const { agent } = host;
+    if (agent === undefined || agent.lane.isPaused) return;
     const { services, keyed, unsafe } = plan.workload;
     const service = `s${drawBelow(this.#key, at + 2, services)}`;
     const isKeyed = drawFloat(this.#key, at + 3) < keyed;
     const key = isKeyed ? `k${drawBelow(this.#key, at + 4, 1_000)}` : undefined;
     const isIdempotent = drawFloat(this.#key, at + 5) >= unsafe;
-    world.plan(world.now, process.lane, "workload", () =>
-      this.#open(process, service, key, isIdempotent),
+    world.plan(world.now, agent.lane, "workload", () =>
+      this.#open(agent, service, key, isIdempotent),
     );
   }
 
-  #open(process: Process, service: string, key: string | undefined, isIdempotent: boolean): void {
-    const { fleet, host } = process;
+  #open(agent: Agent, service: string, key: string | undefined, isIdempotent: boolean): void {
+    const { fleet, host } = agent;
     const head = isIdempotent ? get(service) : post(service);
     let ends = 0;
     let status = 0;
@@ -110,7 +110,7 @@ export class Workload {
       onError: (error) => end(error),
     };
     this.counts.sent += 1;
-    const opened = process.node.router.open(
+    const opened = agent.node.router.open(
       {
         ...{ head, key, listener: "sim", remote: "127.0.0.1:1" },
         ...{ deadlineLeftMs: REQUEST_DEADLINE_MS },

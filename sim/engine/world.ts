@@ -9,7 +9,7 @@ import { mix } from "./draws.ts";
 import type { Lane, ResumeOrder } from "./lane.ts";
 
 /** A hash is kept after each block of this many events. */
-export const BLOCK_EVENTS = 1_024;
+const BLOCK_EVENTS = 1_024;
 
 /** More events than this at one moment mean that a process asks for timers that never help it. */
 const EVENTS_PER_MOMENT_MAX = 200_000;

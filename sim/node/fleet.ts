@@ -22,9 +22,9 @@ import { Network } from "../network/network.ts";
 import { Paths } from "../network/paths.ts";
 import type { Plan } from "../plan.ts";
 import type { TraceEvent } from "../trace.ts";
+import { Agent } from "./agent.ts";
 import { Gossip } from "./gossip.ts";
 import { Host } from "./host.ts";
-import { Process } from "./process.ts";
 
 const TRUST_DOMAIN = "sim";
 const CERTIFICATE_TTL_MS = 90 * 86_400_000;
@@ -34,6 +34,7 @@ const VERDICT_MS = 3_600_000;
 const SEEDS = 3;
 /** Statements whose order is remembered. */
 const ORDERS_MAX = 100_000;
+const NODE_ID = /12D3KooW\w+/g;
 
 /** A trace event before its moment is known. */
 type Untimed<Event> = Event extends unknown ? Omit<Event, "at"> : never;
@@ -104,6 +105,11 @@ export class Fleet {
     this.#onTrace({ at: this.world.now, ...event } as TraceEvent);
   }
 
+  /** A text of the mesh with nodes by their names. */
+  named(text: string): string {
+    return text.replace(NODE_ID, (id) => `n${this.indexOf(id as NodeId)}`);
+  }
+
   mark(name: string): void {
     this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
   }
@@ -115,25 +121,25 @@ export class Fleet {
     return clone;
   }
 
-  start(host: Host, seeds: readonly string[] = this.seeds): Process {
+  start(host: Host, seeds: readonly string[] = this.seeds): Agent {
     host.starts += 1;
     this.#lanes += 1;
     const disk = host.disk.epoch > 0 ? "kept" : "lost";
-    const process = new Process(this, host, new Lane(this.#lanes, host.index));
-    host.process = process;
-    this.emit({ kind: "start", node: host.index, epoch: process.epoch, disk });
-    this.world.plan(this.world.now, process.lane, "application", () => {
-      process.start(seeds.filter((seed) => seed !== host.bind));
+    const agent = new Agent(this, host, new Lane(this.#lanes, host.index));
+    host.agent = agent;
+    this.emit({ kind: "start", node: host.index, epoch: agent.epoch, disk });
+    this.world.plan(this.world.now, agent.lane, "application", () => {
+      agent.start(seeds.filter((seed) => seed !== host.bind));
     });
-    return process;
+    return agent;
   }
 
   /** Ends the process. Killed or left: its machine's kernel tells the peers. Power: nobody does. */
   stop(host: Host, how: "killed" | "power" | "left"): void {
-    const { process } = host;
-    if (process === undefined) return;
-    host.process = undefined;
-    process.lane.end();
+    const { agent } = host;
+    if (agent === undefined) return;
+    host.agent = undefined;
+    agent.lane.end();
     if (how === "power") this.network.vanish(host.index);
     else {
       const isKilled = how === "killed";
@@ -177,16 +183,15 @@ export class Fleet {
     return { ok: true, mayOffer: (namespace, name) => mayOffer(certificate, namespace, name) };
   }
 
-  onStored(process: Process, owner: NodeId, message: Uint8Array, part: number): void {
+  onStored(agent: Agent, owner: NodeId, message: Uint8Array, part: number): void {
     const key = signatureKey(message);
     let order = this.#orders.get(key);
     if (order === undefined) {
-      const { epoch, seq } = openEnvelope(message)?.fields as { epoch: number; seq: number };
-      order = { epoch, seq };
+      order = orderOf(message);
       if (this.#orders.size >= ORDERS_MAX) this.#orders.clear();
       this.#orders.set(key, order);
     }
-    const { index } = process.host;
+    const { index } = agent.host;
     this.emit({ kind: "stored", node: index, owner: this.indexOf(owner), part, ...order });
   }
 
@@ -213,4 +218,9 @@ function signatureKey(message: Uint8Array): number {
   let key = 0;
   for (let at = 2; at < 8; at += 1) key = key * 256 + (message[at] ?? 0);
   return key;
+}
+
+function orderOf(message: Uint8Array): { readonly epoch: number; readonly seq: number } {
+  const fields = openEnvelope(message)?.fields ?? {};
+  return { epoch: Number(fields["epoch"]), seq: Number(fields["seq"]) };
 }

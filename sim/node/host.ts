@@ -1,7 +1,7 @@
 /** One machine: addresses, clock and disk outlive the processes that run on it one after another. */
 import type { MachineClock } from "../engine/local-clock.ts";
+import type { Agent } from "./agent.ts";
 import { Disk } from "./disk.ts";
-import type { Process } from "./process.ts";
 
 export class Host {
   readonly index: number;
@@ -11,7 +11,7 @@ export class Host {
   readonly link: string;
   readonly machine: MachineClock;
   readonly disk = new Disk();
-  process: Process | undefined;
+  agent: Agent | undefined;
   /** Processes started here so far. */
   starts = 0;
   isPowered = true;
@@ -29,6 +29,6 @@ export class Host {
   }
 
   get isRunning(): boolean {
-    return this.process !== undefined;
+    return this.agent !== undefined;
   }
 }

@@ -31,7 +31,7 @@ const MONITOR_MS = 100;
 const MONITOR_MS_MIN = 50;
 const REGION = "";
 
-export class Process {
+export class Agent {
   readonly fleet: Fleet;
   readonly host: Host;
   readonly lane: Lane;
@@ -210,7 +210,8 @@ export class Process {
     }
     const isAlive = ["joined", "alive", "leaving", "refuted"].includes(event.kind);
     const belief = isAlive ? "alive" : (event.kind as "suspect" | "dead" | "left" | "forgotten");
-    const { epoch, incarnation, why } = event;
+    const { epoch, incarnation } = event;
+    const why = fleet.named(event.why);
     fleet.emit({ kind: "belief", node: host.index, subject, belief, epoch, incarnation, why });
     fleet.mark(`member ${event.kind}`);
   }

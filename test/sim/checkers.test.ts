@@ -1,0 +1,216 @@
+/** Each checker against a trace, written by hand, that violates its invariant, and one that does not. */
+import { describe, expect, it } from "vitest";
+import { CHECKERS } from "../../sim/checkers/all.ts";
+import type { CheckContext, Violation } from "../../sim/checkers/checker.ts";
+import { Panel } from "../../sim/checkers/panel.ts";
+import type { TraceEvent } from "../../sim/trace.ts";
+
+const context: CheckContext = { nodes: 4, detectMs: 30_000, suspicionMinMs: 3_000 };
+const S = 1_000_000;
+
+function judge(events: readonly TraceEvent[]): Violation[] {
+  const panel = new Panel(context, CHECKERS);
+  for (const event of events) panel.onEvent(event);
+  panel.atEnd(events.at(-1)?.at ?? 0);
+  return panel.violations;
+}
+
+const start = (node: number, at = 0, epoch = 1, disk: "kept" | "lost" = "lost"): TraceEvent => ({
+  ...{ at, kind: "start", node, epoch, disk },
+});
+const said = (node: number, incarnation = 0, epoch = 1, at = 0): TraceEvent => ({
+  ...{ at, kind: "said", node, epoch, incarnation, left: false },
+});
+const belief = (
+  at: number,
+  node: number,
+  subject: number,
+  held: "alive" | "suspect" | "dead" | "left",
+  incarnation = 0,
+): TraceEvent => ({
+  ...{ at, kind: "belief", node, subject, belief: held, epoch: 1, incarnation, why: "test" },
+});
+const accused = (
+  at: number,
+  node: number,
+  subject: number,
+  verdict: "suspect" | "dead",
+  basis: string,
+): TraceEvent => ({
+  ...{ at, kind: "accused", node, subject, epoch: 1, incarnation: 0, verdict, basis },
+});
+const fault = (at: number, on: boolean, name: string, left: number[], right?: number[]) =>
+  ({ at, kind: "fault", fault: name, id: 1, on, left, right }) satisfies TraceEvent;
+const request = (at: number, isIdempotent = true): TraceEvent => ({
+  ...{ at, kind: "request", node: 0, request: "r", service: "default/s", isIdempotent },
+});
+const outcome = (at: number): TraceEvent => ({
+  ...{ at, kind: "outcome", node: 0, request: "r", status: 200, error: "" },
+});
+const record = (at: number, target: number, breaker = "closed", times = 1): TraceEvent => ({
+  ...{ at, kind: "record", node: 0, request: "r", service: "default/s" },
+  ...{ outcome: "answered", error: "" },
+  attempts: Array.from({ length: times }, () => ({
+    ...{ at, instance: "default/s/i", target, breaker, outcome: "answered" },
+  })),
+});
+const registered = (node: number, at = 0): TraceEvent => ({
+  ...{ at, kind: "registered", node, instance: "default/s/i" },
+});
+
+/** Everybody runs and has said so; the checker's own events follow. */
+const running = [start(0), start(1), start(2), said(0), said(1), said(2)];
+
+const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEvent[]])[] = [
+  [
+    "S-M1",
+    [...running, said(1, 1), belief(1, 0, 1, "alive", 1), belief(2, 0, 1, "suspect", 0)],
+    [...running, said(1, 1), belief(1, 0, 1, "suspect", 0), belief(2, 0, 1, "alive", 1)],
+  ],
+  ["S-M2", [...running, belief(1, 0, 1, "alive", 7)], [...running, belief(1, 0, 1, "alive", 0)]],
+  [
+    "S-M3",
+    [start(0, 0, 5), start(0, S, 5, "kept")],
+    [start(0, 0, 5), start(0, S, 6, "kept"), start(0, 2 * S, 1, "lost")],
+  ],
+  [
+    "S-M4",
+    [accused(0, 0, 1, "suspect", "silence"), accused(4 * S, 0, 1, "dead", "agreed")],
+    [
+      accused(0, 0, 1, "suspect", "silence"),
+      accused(S, 2, 1, "suspect", "silence"),
+      accused(4 * S, 0, 1, "dead", "agreed"),
+    ],
+  ],
+  [
+    "S-M4",
+    [accused(0, 0, 1, "suspect", "silence"), accused(S, 0, 1, "dead", "silence")],
+    [accused(S, 0, 1, "dead", "refused")],
+  ],
+  [
+    "S-M5",
+    [...running, belief(60 * S, 0, 1, "dead")],
+    [...running, fault(50 * S, true, "pause", [1]), belief(60 * S, 0, 1, "dead")],
+  ],
+  [
+    "S-M5",
+    [...running, fault(30 * S, true, "partition", [0, 1], [2, 3]), belief(60 * S, 0, 1, "dead")],
+    [...running, fault(30 * S, true, "partition", [0], [1, 2, 3]), belief(60 * S, 0, 1, "dead")],
+  ],
+  [
+    "L-M6",
+    [
+      ...running,
+      belief(S, 0, 1, "alive"),
+      { at: 2 * S, kind: "stop", node: 1, how: "killed" },
+      belief(40 * S, 0, 2, "alive"),
+    ],
+    [
+      ...running,
+      belief(S, 0, 1, "alive"),
+      { at: 2 * S, kind: "stop", node: 1, how: "killed" },
+      belief(20 * S, 0, 1, "dead"),
+      belief(40 * S, 0, 2, "alive"),
+    ],
+  ],
+  [
+    "S-M10",
+    [
+      { at: 0, kind: "paused", node: 0 },
+      { at: 5 * S, kind: "resumed", node: 0 },
+      accused(5.1 * S, 0, 1, "suspect", "silence"),
+    ],
+    [
+      { at: 0, kind: "paused", node: 0 },
+      { at: 5 * S, kind: "resumed", node: 0 },
+      accused(8 * S, 0, 1, "suspect", "silence"),
+    ],
+  ],
+  [
+    "S-D2",
+    [
+      { at: 0, kind: "published", node: 1, part: 0, epoch: 1, seq: 1, notAfter: 0, instances: [] },
+      { at: 0, kind: "published", node: 1, part: 0, epoch: 1, seq: 2, notAfter: 0, instances: [] },
+      { at: 1, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 2 },
+      { at: 2, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 1 },
+    ],
+    [
+      { at: 0, kind: "published", node: 1, part: 0, epoch: 1, seq: 1, notAfter: 0, instances: [] },
+      { at: 1, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 1 },
+    ],
+  ],
+  [
+    "S-D3",
+    [{ at: 1, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 2 }],
+    [
+      { at: 0, kind: "published", node: 1, part: 0, epoch: 1, seq: 2, notAfter: 0, instances: [] },
+      { at: 1, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 2 },
+    ],
+  ],
+  [
+    "S-D4",
+    [registered(1), { at: S, kind: "settled", node: 0, root: "a", instances: ["default/s/j"] }],
+    [registered(1), { at: S, kind: "settled", node: 0, root: "a", instances: ["default/s/i"] }],
+  ],
+  [
+    "S-D5",
+    [
+      registered(1),
+      { at: 1, kind: "deregistered", node: 1, instance: "default/s/i" },
+      { at: S, kind: "settled", node: 0, root: "a", instances: ["default/s/i"] },
+    ],
+    [
+      registered(1),
+      { at: 1, kind: "deregistered", node: 1, instance: "default/s/i" },
+      { at: S, kind: "settled", node: 0, root: "a", instances: ["default/s/j"] },
+    ],
+  ],
+  [
+    "S-R1",
+    [...running, registered(1), belief(S, 0, 1, "dead"), record(60 * S, 1)].filter(
+      (event) => event.kind !== "start",
+    ),
+    [...running, registered(1), belief(S, 0, 1, "alive"), record(2 * S, 1)],
+  ],
+  ["S-R3", [record(S, 1)], [registered(1), record(S, 1)]],
+  ["S-R5", [request(0), outcome(S), outcome(2 * S)], [request(0), outcome(S)]],
+  ["S-R5", [request(0), said(0, 0, 1, 60 * S)], [request(0), outcome(9 * S)]],
+  [
+    "S-R5",
+    [request(0), outcome(20 * S)],
+    [request(0), fault(1, true, "slow", [0]), outcome(20 * S)],
+  ],
+  [
+    "S-R6",
+    [
+      request(0, false),
+      { at: 1, kind: "executed", node: 1, request: "r", instance: "i" },
+      { at: 2, kind: "executed", node: 2, request: "r", instance: "j" },
+    ],
+    [
+      request(0, true),
+      { at: 1, kind: "executed", node: 1, request: "r", instance: "i" },
+      { at: 2, kind: "executed", node: 2, request: "r", instance: "j" },
+    ],
+  ],
+  ["S-B3", [registered(1), record(S, 1, "open")], [registered(1), record(S, 1, "half-open")]],
+  [
+    "S-T1",
+    [registered(1), record(S, 1, "closed", 140)],
+    [registered(1), record(S, 1, "closed", 3)],
+  ],
+];
+
+describe("the checkers", () => {
+  it.each(cases)("%s finds its violation, and nothing in a trace without", (name, bad, good) => {
+    expect(judge(bad).map(({ checker }) => checker)).toContain(name);
+    expect(judge(good).map(({ checker }) => checker)).not.toContain(name);
+  });
+
+  it("each have a trace that violates them", () => {
+    const covered = new Set(cases.map(([name]) => name));
+    const names = CHECKERS.map((create) => create(context).name);
+    expect(names.filter((name) => !covered.has(name))).toEqual([]);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});

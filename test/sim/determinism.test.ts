@@ -1,0 +1,72 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { withoutAmbient } from "../../cli/sim/ambient.ts";
+import { runPlan } from "../../cli/sim/run-plan.ts";
+import { firstDifference, firstDifferingBlock } from "../../sim/compare.ts";
+import type { Plan } from "../../sim/plan.ts";
+import { drawPlan } from "../../sim/profiles.ts";
+
+const CHILD = fileURLToPath(new URL("./run-child.ts", import.meta.url));
+const NODE = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
+
+const plan: Plan = drawPlan({ profile: "mixed", seed: 11, nodes: 6, minutes: 0.3 });
+let directory = "";
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "grapevine-sim-"));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function runInChild(given: Plan): { hash: string; events: number; blocks: string[] } {
+  const file = join(directory, "plan.json");
+  writeFileSync(file, JSON.stringify(given));
+  return JSON.parse(execFileSync(NODE, [CHILD, file], { encoding: "utf8" }));
+}
+
+describe("a run", () => {
+  it("is the same in two processes, event by event", { timeout: 60_000 }, () => {
+    const child = runInChild(plan);
+    const { report, blocks } = runPlan(plan);
+    expect(child.hash).toBe(report.hash);
+    expect(child.events).toBe(report.events);
+    expect(firstDifferingBlock(child.blocks, blocks)).toBeUndefined();
+  });
+
+  it("differs with another seed", { timeout: 60_000 }, () => {
+    const other = { ...plan, seed: plan.seed + 1 };
+    expect(runPlan(other).report.hash).not.toBe(runPlan(plan).report.hash);
+  });
+
+  it("names the first event in which it differs from another", { timeout: 60_000 }, () => {
+    const atMs = 9_000;
+    const event = { atMs, kind: "pause", node: 1, forMs: 4_000, resume: "timers" } as const;
+    const calm = { ...plan, events: [] };
+    const disturbed = { ...calm, events: [event] };
+    const block = firstDifferingBlock(runPlan(calm).blocks, runPlan(disturbed).blocks);
+    expect(block).toBeDefined();
+    const watch = { watchBlock: block as number };
+    const one = runPlan(calm, watch).watched;
+    const difference = firstDifference(one, runPlan(disturbed, watch).watched);
+    const atUs = Number(difference?.other.split(" ")[0]);
+    // Planning one more event shifts the order of others at one moment, at the earliest at once.
+    expect(atUs).toBeGreaterThanOrEqual(calm.joinMs * 1_000);
+    expect(atUs).toBeLessThanOrEqual((calm.joinMs + atMs + 1_000) * 1_000);
+  });
+});
+
+describe("inside a run", () => {
+  it.each([
+    ["the wall clock", () => Date.now()],
+    ["chance", () => Math.random()],
+    ["the process's clock", () => performance.now()],
+    ["timers", () => setTimeout(() => {}, 1)],
+    ["microtasks", () => queueMicrotask(() => {})],
+  ])("%s cannot be reached, and can be afterwards", (_what, use) => {
+    expect(() => withoutAmbient(use)).toThrow("not the same in two runs");
+    expect(() => use()).not.toThrow();
+  });
+});

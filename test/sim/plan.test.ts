@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { type Plan, type PlanEvent, parsePlan } from "../../sim/plan.ts";
+import { drawPlan } from "../../sim/profiles.ts";
+import { replayPage } from "../../sim/replay.ts";
+import { shrink } from "../../sim/shrink.ts";
+
+const plan = drawPlan({ profile: "mixed", seed: 1, nodes: 16, minutes: 5 });
+
+describe("a plan file", () => {
+  it("comes back as it was written", () => {
+    expect(parsePlan(JSON.stringify(plan), "p.json")).toEqual(plan);
+  });
+
+  it.each<readonly [string, (value: Record<string, unknown>) => void, string]>([
+    ["another version", (value) => Object.assign(value, { version: 9 }), '"version" is not 1'],
+    ["no seed", (value) => delete value["seed"], '"seed"'],
+    ["too many nodes", (value) => Object.assign(value, { nodes: 1e6 }), '"nodes"'],
+    ["no network", (value) => Object.assign(value, { network: 1 }), '"network"'],
+    [
+      "an unknown fault",
+      (value) => Object.assign(value, { events: [{ atMs: 1, kind: "meteor" }] }),
+      "events[0] has an unknown kind",
+    ],
+    [
+      "a fault of a node that is not there",
+      (value) =>
+        Object.assign(value, {
+          events: [{ atMs: 1, kind: "pause", node: 16, forMs: 1, resume: "io" }],
+        }),
+      'events[0] (pause): "node"',
+    ],
+  ])("is refused with %s, by name", (_what, change, message) => {
+    const copy = structuredClone(plan) as unknown as Record<string, unknown>;
+    change(copy);
+    expect(() => parsePlan(JSON.stringify(copy), "p.json")).toThrow(message);
+  });
+
+  it("is refused if it is not JSON", () => {
+    expect(() => parsePlan("{", "p.json")).toThrow("p.json is not a plan: it is not JSON");
+  });
+});
+
+describe("shrinking", () => {
+  const pause = (node: number): PlanEvent => {
+    return { atMs: 60_000, kind: "pause", node, forMs: 20_000, resume: "timers" };
+  };
+  const crash = (node: number): PlanEvent => {
+    return { atMs: 90_000, kind: "crash", node, forMs: 500, how: "kill", disk: "kept" };
+  };
+  const large: Plan = {
+    ...plan,
+    events: [...plan.events.filter(({ kind }) => kind === "register"), pause(9), crash(12)],
+  };
+
+  it("keeps the two faults that matter, on few nodes, and says what did not", () => {
+    const needsBoth = ({ events }: Plan) =>
+      events.some((event) => event.kind === "pause" && event.forMs >= 5_000) &&
+      events.some((event) => event.kind === "crash");
+    const { plan: small, account, runs } = shrink(large, needsBoth);
+    expect(small.events.map(({ kind }) => kind)).toEqual(["pause", "crash"]);
+    expect(small.nodes).toBe(2);
+    expect(small.events[0]).toMatchObject({ node: 0, forMs: 5_000 });
+    expect(small.workload.requestsPerSecond).toBe(0);
+    expect(small.virtualMs).toBe(91_000);
+    expect(account.length).toBeGreaterThan(3);
+    expect(runs).toBeLessThan(200);
+  });
+
+  it("ends with the plan as it was if everything matters", () => {
+    const text = JSON.stringify(large);
+    const { plan: same } = shrink(large, (candidate) => JSON.stringify(candidate) === text);
+    expect(same).toEqual(large);
+  });
+});
+
+describe("a replay page", () => {
+  const template = 'x<script>const data = "GRAPEVINE_TRACE";</script>';
+
+  it("holds the trace, and no text of it can end the script", () => {
+    const line = { at: 1, kind: "registered", node: 0, instance: "</script><b>" };
+    const page = replayPage(template, [JSON.stringify({ plan }), JSON.stringify(line)]) as string;
+    expect(page.match(/<\/script>/g)).toHaveLength(1);
+    const [, text = ""] = /const data = (.*);<\/script>/.exec(page) ?? [];
+    expect(JSON.parse(text).events).toEqual([line]);
+  });
+
+  it("is not made from anything else", () => {
+    expect(replayPage(template, ["hello"])).toBeUndefined();
+    expect(replayPage(template, [])).toBeUndefined();
+  });
+});
