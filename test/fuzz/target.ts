@@ -26,7 +26,7 @@ export function piecesOf(input: Uint8Array, cuts: readonly number[]): Uint8Array
 }
 
 /** Buffers, byte arrays and plain lists of the same content become the same. */
-export function comparable(value: unknown): unknown {
+function comparable(value: unknown): unknown {
   if (value instanceof Uint8Array || value instanceof Uint32Array) return [...value];
   if (Array.isArray(value)) return value.map(comparable);
   if (typeof value !== "object" || value === null) return value;

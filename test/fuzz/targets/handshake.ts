@@ -258,7 +258,7 @@ export const CONTROL_HANDSHAKE: FuzzTarget = {
     await meddler.close();
     await stopNodes();
     control = undefined;
-    const why = JSON.stringify(dialer.events.failed.at(-1));
+    const why = JSON.stringify([dialer.events.failed.at(-1), listener.events.reports.slice(-3)]);
     holds(`an honest peer is served after all that: ${why}`, served);
   },
 };
