@@ -289,12 +289,20 @@ export class Ledger {
 
   #isDoubtful(accusation: Accusation, via: Via, now: Millis): boolean {
     if (accusation.verdict === "suspect") return false;
-    const { members, peers, config } = this.#parts;
+    const { members, peers, suspicions, config } = this.#parts;
     const slot = members.slotOf(accusation.subject);
     if (slot === undefined || !members.isPresent(slot)) return false;
     if (members.statement(slot) === undefined) return false;
     if (via !== "rumour") return true;
     if (accusation.basis === "refused" || accusation.basis === "deaf") return false;
+    // Seconds of suspicion come before a death, and are rumoured, too: a death out of the blue was
+    // agreed on where this node was cut off from, and its subject may be well on this side.
+    const suspicion = suspicions.get(slot);
+    const isSurprise =
+      suspicion === undefined ||
+      compareLives(suspicion.life, accusation) !== 0 ||
+      (suspicion.own === undefined && suspicion.accusers.size === 0);
+    if (isSurprise) return true;
     const peer = peers.get(accusation.subject);
     return peer !== undefined && now - peer.heardAt < config.probeIntervalMs * 1.5;
   }
