@@ -21,8 +21,10 @@ export const stalledAccuser: CreateChecker = () => {
       resumed: ({ node, at }) => {
         if (at - (pausedAt.get(node) ?? at) >= STALL_MS * 1_000) resumedAt.set(node, at);
       },
-      accused: ({ node, subject, at, verdict }, report) => {
+      accused: ({ node, subject, at, verdict, basis }, report) => {
         const since = resumedAt.get(node);
+        // A refusal is an answer that was asked for and given after the stall.
+        if (basis === "refused") return;
         if (since === undefined || at - since >= RECHECK_MS * 1_000 || verdict === "forgotten") {
           return;
         }
