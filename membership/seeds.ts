@@ -10,7 +10,7 @@ import { backoffMs } from "./backoff.ts";
 
 const SEEDS_MAX = 64;
 const FIRST_PAUSE_MS = 250;
-const HURRIED_PAUSE_MS_MAX = 5_000;
+const HURRIED_PAUSE_MS_MAX = 2_000;
 
 interface Seed {
   /** Who answered there last; this node itself, perhaps. */
