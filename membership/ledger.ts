@@ -301,7 +301,8 @@ export class Ledger {
     const isSurprise =
       suspicion === undefined ||
       compareLives(suspicion.life, accusation) !== 0 ||
-      (suspicion.own === undefined && suspicion.accusers.size === 0);
+      (suspicion.own === undefined && suspicion.accusers.size === 0) ||
+      now - members.since(slot) < config.suspicionBaseMs / 2;
     if (isSurprise) return true;
     const peer = peers.get(accusation.subject);
     return peer !== undefined && now - peer.heardAt < config.probeIntervalMs * 1.5;

@@ -20,51 +20,46 @@ const GRAIN_MS = 250;
 /** The last fault must have time to take effect. */
 const TAIL_MS = 1_000;
 
-export function shrink(
-  start: Plan,
-  fails: (plan: Plan) => boolean,
-  onStep: (account: string) => void = () => {},
-): Shrinking {
-  return new Shrinker(start, fails, onStep).run();
+/** Yields each candidate and is told whether it fails; so the caller may stop between two runs. */
+export function shrink(start: Plan): Generator<Plan, Shrinking, boolean> {
+  return new Shrinker(start).run();
 }
+
+type Attempts<Result> = Generator<Plan, Result, boolean>;
 
 class Shrinker {
   #plan: Plan;
   #runs = 0;
-  readonly #fails: (plan: Plan) => boolean;
-  readonly #onStep: (account: string) => void;
   readonly #account: string[] = [];
 
-  constructor(plan: Plan, fails: (plan: Plan) => boolean, onStep: (account: string) => void) {
+  constructor(plan: Plan) {
     this.#plan = plan;
-    this.#fails = fails;
-    this.#onStep = onStep;
   }
 
-  run(): Shrinking {
+  *run(): Attempts<Shrinking> {
     for (let before = ""; before !== JSON.stringify(this.#plan) && this.#runs < RUNS_MAX; ) {
       before = JSON.stringify(this.#plan);
-      this.#fewerEvents();
-      this.#noWorkload();
-      this.#fewerNodes();
-      this.#milderEvents();
-      this.#shorterRun();
+      yield* this.#fewerEvents();
+      yield* this.#noWorkload();
+      yield* this.#fewerNodes();
+      yield* this.#milderEvents();
+      yield* this.#shorterRun();
     }
     return { plan: this.#plan, runs: this.#runs, account: this.#account };
   }
 
-  #try(plan: Plan, what: string): boolean {
+  *#try(plan: Plan, what: string): Attempts<boolean> {
     if (this.#runs >= RUNS_MAX) return false;
     this.#runs += 1;
-    if (!this.#fails(plan)) return false;
+    const isFailing = yield plan;
+    if (!isFailing) return false;
     this.#plan = plan;
     this.#account.push(what);
-    this.#onStep(what);
     return true;
   }
 
   /** ddmin: halves, then quarters, and so on, of what is left. */
-  #fewerEvents(): void {
+  *#fewerEvents(): Attempts<void> {
     let pieces = 2;
     while (this.#plan.events.length > 0 && this.#runs < RUNS_MAX) {
       const { events } = this.#plan;
@@ -74,7 +69,7 @@ class Shrinker {
         const left = [...events.slice(0, from), ...events.slice(from + size)];
         const gone = events.length - left.length;
         const what = `left out ${gone} of ${events.length} events`;
-        isSmaller = this.#try({ ...this.#plan, events: left }, what);
+        isSmaller = yield* this.#try({ ...this.#plan, events: left }, what);
         if (isSmaller) break;
       }
       if (isSmaller) pieces = Math.max(2, pieces - 1);
@@ -83,26 +78,32 @@ class Shrinker {
     }
   }
 
-  #noWorkload(): void {
+  *#noWorkload(): Attempts<void> {
     const { workload } = this.#plan;
     if (workload.requestsPerSecond > 0) {
-      this.#try({ ...this.#plan, workload: { ...workload, requestsPerSecond: 0 } }, "no requests");
+      yield* this.#try(
+        { ...this.#plan, workload: { ...workload, requestsPerSecond: 0 } },
+        "no requests",
+      );
     }
     if (this.#plan.clockDriftPpm > 0 || this.#plan.clockOffsetMs > 0) {
-      this.#try({ ...this.#plan, clockDriftPpm: 0, clockOffsetMs: 0 }, "clocks that are right");
+      yield* this.#try(
+        { ...this.#plan, clockDriftPpm: 0, clockOffsetMs: 0 },
+        "clocks that are right",
+      );
     }
     const { gossipLoss, gossipDuplicates, gossipLateMs, ...network } = this.#plan.network;
     if (gossipLoss + gossipDuplicates + gossipLateMs > 0) {
       const calm = { ...network, gossipLoss: 0, gossipDuplicates: 0, gossipLateMs: 0 };
-      this.#try({ ...this.#plan, network: calm }, "a broadcast that loses nothing");
+      yield* this.#try({ ...this.#plan, network: calm }, "a broadcast that loses nothing");
     }
     if (Object.keys(this.#plan.membership).length > 0) {
-      this.#try({ ...this.#plan, membership: {} }, "the preset's own parameters");
+      yield* this.#try({ ...this.#plan, membership: {} }, "the preset's own parameters");
     }
   }
 
   /** Nodes are numbered anew, so that those that faults name move to the front. */
-  #fewerNodes(): void {
+  *#fewerNodes(): Attempts<void> {
     for (;;) {
       const { nodes, events } = this.#plan;
       const named = new Set(events.flatMap(nodesOf));
@@ -110,24 +111,30 @@ class Shrinker {
       const wanted = Math.max(least, Math.floor(nodes / 2));
       const isSmaller =
         wanted < nodes &&
-        this.#try(renumbered(this.#plan, named, wanted), `${wanted} nodes instead of ${nodes}`);
+        (yield* this.#try(
+          renumbered(this.#plan, named, wanted),
+          `${wanted} nodes instead of ${nodes}`,
+        ));
       if (isSmaller) continue;
       const isOneLess =
         nodes > least &&
-        this.#try(renumbered(this.#plan, named, nodes - 1), `${nodes - 1} nodes, not ${nodes}`);
+        (yield* this.#try(
+          renumbered(this.#plan, named, nodes - 1),
+          `${nodes - 1} nodes, not ${nodes}`,
+        ));
       if (!isOneLess) return;
     }
   }
 
-  #milderEvents(): void {
+  *#milderEvents(): Attempts<void> {
     for (let at = 0; at < this.#plan.events.length; at += 1) {
       for (const field of ["forMs", "costUs", "delayMs", "jitterMs", "loss"] as const) {
-        while (this.#halve(at, field));
+        while (yield* this.#halve(at, field));
       }
     }
   }
 
-  #halve(at: number, field: string): boolean {
+  *#halve(at: number, field: string): Attempts<boolean> {
     const event = this.#plan.events[at] as PlanEvent & Record<string, unknown>;
     const value = event[field];
     if (typeof value !== "number") return false;
@@ -135,16 +142,19 @@ class Shrinker {
     const least = field === "forMs" ? GRAIN_MS : field === "loss" ? 0.05 : 1;
     if (half < least) return false;
     const events = this.#plan.events.with(at, { ...event, [field]: half } as PlanEvent);
-    return this.#try({ ...this.#plan, events }, `${event.kind}: ${field} ${half}, not ${value}`);
+    return yield* this.#try(
+      { ...this.#plan, events },
+      `${event.kind}: ${field} ${half}, not ${value}`,
+    );
   }
 
-  #shorterRun(): void {
+  *#shorterRun(): Attempts<void> {
     const { events, virtualMs } = this.#plan;
     const last = Math.max(0, ...events.map(({ atMs }) => atMs));
     const shortest = last + TAIL_MS;
     for (const wanted of [shortest, Math.floor((shortest + virtualMs) / 2)]) {
       if (wanted >= this.#plan.virtualMs) continue;
-      if (this.#try({ ...this.#plan, virtualMs: wanted }, `${wanted} ms of faults`)) return;
+      if (yield* this.#try({ ...this.#plan, virtualMs: wanted }, `${wanted} ms of faults`)) return;
     }
   }
 }

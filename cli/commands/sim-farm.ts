@@ -1,5 +1,6 @@
 /** `grapevine sim farm`: many seeds across profiles, on all processors. */
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { PROFILES, type ProfileChoice } from "../../sim/profiles.ts";
 import type { Command } from "../command.ts";
 import { usageError } from "../command.ts";
@@ -60,7 +61,8 @@ export const command: Command = {
       choices,
       workers: readNumber(values, "workers", 1, 1_024) ?? availableParallelism(),
       limitMs: (limit ?? LIMIT_MINUTES_DEFAULT) * 60_000,
-      directory: values.one("out") ?? "sim-failures",
+      directory: resolve(terminal.folder, values.one("out") ?? "sim-failures"),
+      isStopped: () => terminal.signal.aborted,
       onResult: (result, done) => terminal.err(`${done}/${seeds} ${describeResult(result)}\n`),
     });
     terminal.out(json ? `${JSON.stringify(summary)}\n` : describeFarm(summary));

@@ -1,5 +1,6 @@
 /** `grapevine sim replay`: a trace as one page for a browser. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { GrapevineError } from "../../core/errors.ts";
 import { replayPage } from "../../sim/replay.ts";
 import type { Command } from "../command.ts";
@@ -23,7 +24,7 @@ export const command: Command = {
   async run({ terminal, json, positionals, values }) {
     const source = positionals[0] as string;
     const file = values.one("out") as string;
-    const lines = readTrace(source).split("\n");
+    const lines = readTrace(source, terminal.folder).split("\n");
     const page = replayPage(readFileSync(TEMPLATE, "utf8"), lines);
     if (page === undefined) {
       throw new GrapevineError(
@@ -31,15 +32,15 @@ export const command: Command = {
         `${source} is not a trace: make one with "grapevine sim run --trace ${source}"`,
       );
     }
-    writeFileSync(file, page);
+    writeFileSync(resolve(terminal.folder, file), page);
     terminal.out(json ? `${JSON.stringify({ page: file })}\n` : `written to ${file}\n`);
     return 0;
   },
 };
 
-function readTrace(source: string): string {
+function readTrace(source: string, folder: string): string {
   try {
-    return readFileSync(source, "utf8");
+    return readFileSync(resolve(folder, source), "utf8");
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new GrapevineError("not_found", `cannot read the trace ${source}: ${why}`);

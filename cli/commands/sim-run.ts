@@ -1,11 +1,12 @@
 /** `grapevine sim run`: one run of the mesh in virtual time, with faults. */
 import { closeSync, openSync, writeSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Simulation } from "../../sim/simulation.ts";
 import type { TraceEvent } from "../../sim/trace.ts";
 import type { Command } from "../command.ts";
 import { choosePlan, PLAN_FLAGS } from "../sim/choose-plan.ts";
 import { describeReport } from "../sim/describe.ts";
-import { runPlan } from "../sim/run-plan.ts";
+import { runPlanInSlices } from "../sim/run-plan.ts";
 import type { Terminal } from "../terminal.ts";
 
 const PROGRESS_MS = 2_000;
@@ -31,29 +32,31 @@ export const command: Command = {
     "grapevine sim run failing.json --trace failing.trace",
   ],
   async run({ terminal, json, positionals, values }) {
-    const plan = choosePlan(positionals[0], values);
+    const plan = choosePlan(positionals[0], values, terminal.folder);
     const file = values.one("trace");
-    const trace = file === undefined ? undefined : new TraceFile(file);
+    const trace = file === undefined ? undefined : new TraceFile(resolve(terminal.folder, file));
     trace?.write({ plan });
-    const { report } = runPlan(plan, {
+    const options = {
       ...(trace === undefined ? {} : { onTrace: (event: TraceEvent) => trace.write(event) }),
       onProgress: progress(terminal),
-    });
-    trace?.write({ report });
+    };
+    const run = await runPlanInSlices(plan, options, () => terminal.signal.aborted);
+    if (run !== undefined) trace?.write({ report: run.report });
     trace?.close();
+    if (run === undefined) return 1;
+    const { report } = run;
     terminal.out(json ? `${JSON.stringify(report)}\n` : describeReport(report));
     return report.violations.length === 0 ? 0 : 1;
   },
 };
 
-function progress(terminal: Terminal): (simulation: Simulation, wallMs: number) => boolean {
+function progress(terminal: Terminal): (simulation: Simulation, wallMs: number) => void {
   let toldMs = 0;
   return (simulation, wallMs) => {
-    if (wallMs - toldMs < PROGRESS_MS) return false;
+    if (wallMs - toldMs < PROGRESS_MS) return;
     toldMs = wallMs;
     const virtual = (simulation.virtualMs / 1_000).toFixed(0);
     terminal.err(`${simulation.phase}: ${virtual} s of virtual time\n`);
-    return false;
   };
 }
 

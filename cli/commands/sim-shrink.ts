@@ -1,5 +1,7 @@
 /** `grapevine sim shrink`: the smallest plan that still fails in the same way. */
 import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Plan } from "../../sim/plan.ts";
 import type { Command } from "../command.ts";
 import { readPlan } from "../sim/choose-plan.ts";
 import { describeShrunk, shrinkPlan } from "../sim/shrink-plan.ts";
@@ -28,13 +30,20 @@ export const command: Command = {
   ],
   async run({ terminal, json, positionals, values }) {
     const source = positionals[0] as string;
-    const plan = readPlan(source);
-    const shrunk = shrinkPlan(plan, values.one("invariant"), (step) => terminal.err(`${step}\n`));
+    const plan = readPlan(source, terminal.folder);
+    const shrunk = await shrinkPlan(
+      plan,
+      values.one("invariant"),
+      () => terminal.signal.aborted,
+      (candidate, isFailing) => terminal.err(progress(candidate, isFailing)),
+    );
+    if (shrunk === undefined) return 1;
     const file = values.one("out") ?? `${source.replace(/\.json$/, "")}.min.json`;
-    writeFileSync(file, `${JSON.stringify(shrunk.plan, undefined, 1)}\n`);
     const account = `${file.replace(/\.json$/, "")}.md`;
     const text = describeShrunk(plan, shrunk);
-    writeFileSync(account, text);
+    const plain = `${JSON.stringify(shrunk.plan, undefined, 1)}\n`;
+    writeFileSync(resolve(terminal.folder, file), plain);
+    writeFileSync(resolve(terminal.folder, account), text);
     const { runs, violations } = shrunk;
     const { nodes, events } = shrunk.plan;
     const summary = { plan: file, account, runs, nodes, events: events.length, violations };
@@ -42,3 +51,8 @@ export const command: Command = {
     return 0;
   },
 };
+
+function progress({ events, nodes, virtualMs }: Plan, isFailing: boolean): string {
+  const size = `${events.length} events, ${nodes} nodes, ${Math.round(virtualMs / 1_000)} s`;
+  return `${size}: ${isFailing ? "still fails" : "does not fail"}\n`;
+}

@@ -1,6 +1,7 @@
 /** The plan that a command line names: a file, or a profile with a seed. */
 import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { GrapevineError } from "../../core/errors.ts";
 import { type Plan, parsePlan } from "../../sim/plan.ts";
 import { drawPlan, PROFILES } from "../../sim/profiles.ts";
@@ -18,13 +19,13 @@ export const PLAN_FLAGS: readonly Flag[] = [
 
 const SEED_BOUND = 2 ** 32;
 
-export function choosePlan(file: string | undefined, values: FlagReader): Plan {
+export function choosePlan(file: string | undefined, values: FlagReader, folder: string): Plan {
   if (file !== undefined) {
     const given = PLAN_FLAGS.find(({ name }) => values.has(name));
     if (given !== undefined) {
       throw usageError(`--${given.name} does not go with a plan file, which says it itself`);
     }
-    return readPlan(file);
+    return readPlan(file, folder);
   }
   return drawPlan({
     profile: values.one("profile") ?? "mixed",
@@ -34,10 +35,11 @@ export function choosePlan(file: string | undefined, values: FlagReader): Plan {
   });
 }
 
-export function readPlan(file: string): Plan {
+/** `folder`: where the command was called. */
+export function readPlan(file: string, folder: string): Plan {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readFileSync(resolve(folder, file), "utf8");
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new GrapevineError("not_found", `cannot read the plan ${file}: ${why}`);

@@ -15,6 +15,8 @@ export interface FarmOptions {
   readonly limitMs: number;
   /** Failing plans are written here. */
   readonly directory: string;
+  /** True: no further run is begun. */
+  isStopped(): boolean;
   onResult(result: FarmResult, done: number): void;
 }
 
@@ -51,7 +53,8 @@ export async function runFarm(options: FarmOptions): Promise<FarmSummary> {
   const tally = new Tally(options.directory);
   const queue = [...options.choices];
   const startedAt = performance.now();
-  const take = () => (performance.now() - startedAt < options.limitMs ? queue.shift() : undefined);
+  const mayBegin = () => !options.isStopped() && performance.now() - startedAt < options.limitMs;
+  const take = () => (mayBegin() ? queue.shift() : undefined);
   const count = Math.max(1, Math.min(options.workers, queue.length));
   await Promise.all(
     Array.from({ length: count }, () =>

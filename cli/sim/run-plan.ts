@@ -10,8 +10,8 @@ const SLICE_MS = 1_000;
 
 export interface RunOptions {
   readonly onTrace?: (event: TraceEvent) => void;
-  /** Called between slices of virtual time; true ends the run early. */
-  readonly onProgress?: (simulation: Simulation, wallMs: number) => boolean;
+  /** Called between slices of virtual time. */
+  readonly onProgress?: (simulation: Simulation, wallMs: number) => void;
   /** Writes this block of events down. */
   readonly watchBlock?: number;
 }
@@ -25,18 +25,63 @@ export interface PlanRun {
 }
 
 export function runPlan(plan: Plan, options: RunOptions = {}): PlanRun {
-  const { onTrace, onProgress } = options;
-  const ring = createKeyRing();
-  const startedAt = performance.now();
-  const simulation = withoutAmbient(
-    () => new Simulation(plan, { ring, ...(onTrace === undefined ? {} : { onTrace }) }),
-  );
-  const { world } = simulation.fleet;
-  const watched = options.watchBlock === undefined ? [] : world.watchBlock(options.watchBlock);
-  while (!simulation.isOver) {
-    withoutAmbient(() => simulation.advance(SLICE_MS));
-    if (onProgress?.(simulation, performance.now() - startedAt) === true) break;
+  const run = new Run(plan, options);
+  while (!run.isOver) run.advance();
+  return run.result();
+}
+
+/** As runPlan, but hears signals on the way; undefined if `isStopped` says so. */
+export async function runPlanInSlices(
+  plan: Plan,
+  options: RunOptions,
+  isStopped: () => boolean,
+): Promise<PlanRun | undefined> {
+  const run = new Run(plan, options);
+  while (!run.isOver) {
+    run.advance();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (isStopped()) return undefined;
   }
-  const report = { ...simulation.report(), wallMs: Math.round(performance.now() - startedAt) };
-  return { report, blocks: world.blocks, watched };
+  return run.result();
+}
+
+class Run {
+  readonly #simulation: Simulation;
+  readonly #options: RunOptions;
+  readonly #watched: readonly string[];
+  #wallMs = 0;
+
+  constructor(plan: Plan, options: RunOptions) {
+    this.#options = options;
+    const { onTrace, watchBlock } = options;
+    const ring = createKeyRing();
+    this.#simulation = this.#measured(
+      () => new Simulation(plan, { ring, ...(onTrace === undefined ? {} : { onTrace }) }),
+    );
+    const { world } = this.#simulation.fleet;
+    this.#watched = watchBlock === undefined ? [] : world.watchBlock(watchBlock);
+  }
+
+  get isOver(): boolean {
+    return this.#simulation.isOver;
+  }
+
+  advance(): void {
+    this.#measured(() => this.#simulation.advance(SLICE_MS));
+    this.#options.onProgress?.(this.#simulation, this.#wallMs);
+  }
+
+  result(): PlanRun {
+    const report = { ...this.#simulation.report(), wallMs: Math.round(this.#wallMs) };
+    return { report, blocks: this.#simulation.fleet.world.blocks, watched: this.#watched };
+  }
+
+  #measured<Result>(body: () => Result): Result {
+    const startedAt = performance.now();
+    try {
+      return withoutAmbient(body);
+    } finally {
+      this.#wallMs += performance.now() - startedAt;
+    }
+  }
 }

@@ -10,12 +10,13 @@ export interface ShrunkPlan extends Shrinking {
   readonly account: readonly string[];
 }
 
-/** Throws `invalid_argument` if the plan does not fail. */
-export function shrinkPlan(
+/** Throws `invalid_argument` if the plan does not fail. Undefined if `isStopped` says so. */
+export async function shrinkPlan(
   plan: Plan,
   invariant: string | undefined,
-  onStep: (account: string) => void,
-): ShrunkPlan {
+  isStopped: () => boolean,
+  onRun: (candidate: Plan, isFailing: boolean) => void,
+): Promise<ShrunkPlan | undefined> {
   const first = violationsOf(plan);
   const wanted = new Set(
     first.map(({ checker }) => checker).filter((name) => name === (invariant ?? name)),
@@ -25,10 +26,18 @@ export function shrinkPlan(
       invariant === undefined ? "violates no invariant" : `does not violate ${invariant}`;
     throw new GrapevineError("invalid_argument", `the plan ${what}; there is nothing to shrink`);
   }
-  const fails = (candidate: Plan) =>
-    violationsOf(candidate).some(({ checker }) => wanted.has(checker));
-  const shrunk = shrink(plan, fails, onStep);
-  return { ...shrunk, violations: violationsOf(shrunk.plan) };
+  const attempts = shrink(plan);
+  let next = attempts.next();
+  while (next.done !== true) {
+    const candidate = next.value;
+    const isFailing = violationsOf(candidate).some(({ checker }) => wanted.has(checker));
+    onRun(candidate, isFailing);
+    // Signals are heard between two runs.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (isStopped()) return undefined;
+    next = attempts.next(isFailing);
+  }
+  return { ...next.value, violations: violationsOf(next.value.plan) };
 }
 
 /** A plan that makes the simulator itself fail shrinks like any other. */

@@ -10,7 +10,12 @@ import { firstDifference, firstDifferingBlock } from "../../sim/compare.ts";
 import type { Plan } from "../../sim/plan.ts";
 import { drawPlan } from "../../sim/profiles.ts";
 
-const CHILD = fileURLToPath(new URL("./run-child.ts", import.meta.url));
+const CHILD = `
+import { readFileSync } from "node:fs";
+import { runPlan } from ${JSON.stringify(new URL("../../cli/sim/run-plan.ts", import.meta.url).href)};
+const { report, blocks } = runPlan(JSON.parse(readFileSync(process.argv[1], "utf8")));
+process.stdout.write(JSON.stringify({ hash: report.hash, events: report.events, blocks }));
+`;
 const NODE = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
 
 const plan: Plan = drawPlan({ profile: "mixed", seed: 11, nodes: 6, minutes: 0.3 });
@@ -24,7 +29,8 @@ afterAll(() => rmSync(directory, { recursive: true }));
 function runInChild(given: Plan): { hash: string; events: number; blocks: string[] } {
   const file = join(directory, "plan.json");
   writeFileSync(file, JSON.stringify(given));
-  return JSON.parse(execFileSync(NODE, [CHILD, file], { encoding: "utf8" }));
+  const args = ["--input-type=module", "-e", CHILD, file];
+  return JSON.parse(execFileSync(NODE, args, { encoding: "utf8" }));
 }
 
 describe("a run", () => {

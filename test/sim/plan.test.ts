@@ -40,6 +40,13 @@ describe("a plan file", () => {
   });
 });
 
+function shrunk(start: Plan, fails: (candidate: Plan) => boolean) {
+  const attempts = shrink(start);
+  let next = attempts.next();
+  while (next.done !== true) next = attempts.next(fails(next.value));
+  return next.value;
+}
+
 describe("shrinking", () => {
   const pause = (node: number): PlanEvent => {
     return { atMs: 60_000, kind: "pause", node, forMs: 20_000, resume: "timers" };
@@ -56,7 +63,7 @@ describe("shrinking", () => {
     const needsBoth = ({ events }: Plan) =>
       events.some((event) => event.kind === "pause" && event.forMs >= 5_000) &&
       events.some((event) => event.kind === "crash");
-    const { plan: small, account, runs } = shrink(large, needsBoth);
+    const { plan: small, account, runs } = shrunk(large, needsBoth);
     expect(small.events.map(({ kind }) => kind)).toEqual(["pause", "crash"]);
     expect(small.nodes).toBe(2);
     expect(small.events[0]).toMatchObject({ node: 0, forMs: 5_000 });
@@ -68,7 +75,7 @@ describe("shrinking", () => {
 
   it("ends with the plan as it was if everything matters", () => {
     const text = JSON.stringify(large);
-    const { plan: same } = shrink(large, (candidate) => JSON.stringify(candidate) === text);
+    const { plan: same } = shrunk(large, (candidate) => JSON.stringify(candidate) === text);
     expect(same).toEqual(large);
   });
 });
