@@ -16,7 +16,7 @@ import type { Millis, NodeId } from "../core/types.ts";
 import type { MeshView } from "../core/view.ts";
 import type { DirectoryVerdict } from "./anti-entropy.ts";
 import type { Directory, DirectoryOutput, DirectoryReport, OwnContent } from "./directory.ts";
-import type { MemberEvent, Membership, MembershipOutput } from "./membership.ts";
+import type { MemberEvent, MemberRow, Membership, MembershipOutput } from "./membership.ts";
 import type { ViewBuilder } from "./view.ts";
 
 /** First byte of a control packet. */
@@ -50,7 +50,8 @@ export class ControlLoop implements ControlListener {
   readonly #membershipOutput: MembershipOutput;
   readonly #directoryOutput: DirectoryOutput;
   readonly #touched = new Set<NodeId>();
-  #membersChanged = true;
+  readonly #changedMembers = new Set<NodeId>();
+  #rowsDropped = -1;
   #events: MemberEvent[] = [];
   #timer: Timer | undefined;
   #armedAt: Millis | undefined;
@@ -66,7 +67,7 @@ export class ControlLoop implements ControlListener {
       send: (peer, packet) => transport.send(peer, tagged(MEMBERSHIP_PACKET, packet)),
       hangUp: (peer) => transport.hangUp(peer),
       changed: (event) => {
-        this.#membersChanged = true;
+        this.#changedMembers.add(event.peer);
         this.#events.push(event);
       },
     };
@@ -222,15 +223,37 @@ export class ControlLoop implements ControlListener {
   }
 
   #publishView(now: Millis): void {
-    if (!this.#membersChanged && this.#touched.size === 0) return;
-    const rows = this.#membersChanged ? this.#parts.membership.snapshot().members : undefined;
-    const view = this.#parts.views.update(rows, this.#touched, now);
-    this.#membersChanged = false;
+    const { membership } = this.#parts;
+    const isWhole = membership.dropped !== this.#rowsDropped;
+    if (!isWhole && this.#changedMembers.size === 0 && this.#touched.size === 0) return;
+    const view = isWhole ? this.#wholeView(now) : this.#changedView(now);
+    this.#changedMembers.clear();
     this.#touched.clear();
     if (view === this.#view) return;
     const former = this.#view;
     this.#view = view;
     this.#listener.onView(view, former);
+  }
+
+  #wholeView(now: Millis): MeshView {
+    const { membership, views } = this.#parts;
+    this.#rowsDropped = membership.dropped;
+    return views.update(membership.snapshot().members, this.#touched, now);
+  }
+
+  /** Work in proportion to what has changed, not to the size of the mesh. */
+  #changedView(now: Millis): MeshView {
+    const { membership, views } = this.#parts;
+    const changed: MemberRow[] = [];
+    const removed: NodeId[] = [];
+    // Nobody tells a node of its own changes.
+    if (this.#changedMembers.size > 0) this.#changedMembers.add(this.#view.self);
+    for (const peer of this.#changedMembers) {
+      const row = membership.row(peer);
+      if (row === undefined) removed.push(peer);
+      else changed.push(row);
+    }
+    return views.apply(changed, removed, this.#touched, now);
   }
 
   #reportEvents(): void {

@@ -81,6 +81,7 @@ export class Members {
   readonly #faded: Departure[] = [];
   readonly #dead: number[] = [];
   #rows = 0;
+  #dropped = 0;
   #version = 0;
 
   constructor(registry: Registry, startedAt: Millis) {
@@ -91,6 +92,11 @@ export class Members {
   /** Grows with each change of what is shown. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Rows given up so far, long after their members left or to make room. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   count(rank: Rank): number {
@@ -320,6 +326,7 @@ export class Members {
     this.#accusations.delete(slot);
     this.registry.release(slot);
     this.#rows -= 1;
+    this.#dropped += 1;
     this.#version += 1;
   }
 

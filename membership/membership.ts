@@ -292,6 +292,17 @@ export class Membership {
     return this.#snapshot;
   }
 
+  /** One row of the snapshot, without the others being made. */
+  row(peer: NodeId): MemberRow | undefined {
+    const slot = this.#running().members.slotOf(peer);
+    return slot === undefined ? undefined : this.#rowOf(slot);
+  }
+
+  /** Rows that vanished without an event: whoever follows single rows has to look at all again. */
+  get dropped(): number {
+    return this.#parts?.members.dropped ?? 0;
+  }
+
   state(peer: NodeId): MemberState | undefined {
     const { members } = this.#running();
     const slot = members.slotOf(peer);

@@ -100,7 +100,8 @@ export function drawPlan(choice: ProfileChoice): Plan {
     clockOffsetMs: recipe.clockOffsetMs,
     clockDriftPpm: recipe.clockDriftPpm,
     workload: {
-      ...{ services: 8, instancesPerNode: 2, keyed: 0.5, unsafe: 0.3 },
+      ...{ instancesPerNode: 2, keyed: 0.5, unsafe: 0.3 },
+      services: Math.max(8, Math.floor(nodes / 8)),
       requestsPerSecond: draws.pick([2, 5, 10]),
     },
     events: drawEvents(draws, recipe, nodes, virtualMs),
