@@ -208,9 +208,9 @@ export class Simulation {
 function checkContext(plan: Plan): CheckContext {
   const config = { ...MEMBERSHIP_PRESETS[plan.preset], ...plan.membership };
   // Shortest while a node knows of nobody else, longest when it knows of all.
-  const suspicionMinMs = suspicionBounds(config, 1).minMs;
+  const { minMs: suspicionMinMs, maxMs: loneSuspicionMs } = suspicionBounds(config, 1);
   const detectMs = suspicionBounds(config, plan.nodes).maxMs + DETECT_SLACK_MS;
-  return { nodes: plan.nodes, detectMs, suspicionMinMs };
+  return { nodes: plan.nodes, detectMs, suspicionMinMs, loneSuspicionMs };
 }
 
 function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {

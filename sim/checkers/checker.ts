@@ -11,6 +11,8 @@ export interface CheckContext {
   readonly detectMs: number;
   /** No suspicion may lead to a verdict sooner. */
   readonly suspicionMinMs: number;
+  /** Without a second accuser, no sooner than this. */
+  readonly loneSuspicionMs: number;
 }
 
 /** `nodes`: whom it concerns, for the account of a failure. */

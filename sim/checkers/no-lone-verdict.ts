@@ -5,7 +5,7 @@ import { lifeKey } from "./life.ts";
 /** Clocks of nodes run up to this much faster or slower. */
 const CLOCK_SLACK = 0.99;
 
-export const noLoneVerdict: CreateChecker = ({ suspicionMinMs }) => {
+export const noLoneVerdict: CreateChecker = ({ suspicionMinMs, loneSuspicionMs }) => {
   const suspicions = new Map<string, Map<number, number>>();
   return {
     name: "S-M4",
@@ -25,8 +25,10 @@ export const noLoneVerdict: CreateChecker = ({ suspicionMinMs }) => {
         const own = accusers.get(node);
         const others = [...accusers.keys()].filter((other) => other !== node);
         const who = `n${node} stated the death of n${subject} (${basis})`;
+        const isLone = basis === "silence" || basis === "window";
+        const leastMs = isLone ? loneSuspicionMs : suspicionMinMs;
         if (own === undefined) report(`${who} without having suspected it`, [node, subject]);
-        else if (at - own < suspicionMinMs * 1_000 * CLOCK_SLACK) {
+        else if (at - own < leastMs * 1_000 * CLOCK_SLACK) {
           report(`${who} ${(at - own) / 1_000} ms after suspecting it`, [node, subject]);
         } else if (basis === "agreed" && others.length === 0) {
           report(`${who}, but nobody else suspected that life of it`, [node, subject]);

@@ -5,7 +5,10 @@ import type { CheckContext, Violation } from "../../sim/checkers/checker.ts";
 import { Panel } from "../../sim/checkers/panel.ts";
 import type { TraceEvent } from "../../sim/trace.ts";
 
-const context: CheckContext = { nodes: 4, detectMs: 30_000, suspicionMinMs: 3_000 };
+const context: CheckContext = {
+  ...{ nodes: 4, detectMs: 30_000 },
+  ...{ suspicionMinMs: 3_000, loneSuspicionMs: 18_000 },
+};
 const S = 1_000_000;
 
 function judge(events: readonly TraceEvent[]): Violation[] {
@@ -86,6 +89,11 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
     "S-M4",
     [accused(0, 0, 1, "suspect", "silence"), accused(S, 0, 1, "dead", "silence")],
     [accused(S, 0, 1, "dead", "refused")],
+  ],
+  [
+    "S-M4",
+    [accused(0, 0, 1, "suspect", "silence"), accused(5 * S, 0, 1, "dead", "silence")],
+    [accused(0, 0, 1, "suspect", "silence"), accused(19 * S, 0, 1, "dead", "silence")],
   ],
   [
     "S-M5",
