@@ -119,6 +119,8 @@ export interface NodeListener {
   onActorTimerFailed?(type: string, key: string, thrown: unknown): void;
 }
 
+/** The share of the drain timeout after which this host's own clients are turned away in any case. */
+const OWN_CLIENTS_DRAIN_FROM = 0.75;
 /** How often a leaving node looks whether the requests it routes are done. */
 const DRAIN_CHECK_MS = 20;
 /** Lets the last word reach the peers before the connections close. */
@@ -223,10 +225,16 @@ export class MeshNode<Instance extends LocalInstance> {
 
   /**
    * Leaves in order: says that it is leaving, refuses new work in a way that callers may repeat
-   * elsewhere, finishes what runs, at most for `drainTimeoutMs`, says that it has left. `done` tells
-   * how many requests were cut off.
+   * elsewhere, finishes what runs, at most for `drainTimeoutMs`, says that it has left. `served`
+   * says that nothing of the peers runs here any more, or that little time is left: until then their
+   * requests may need more requests, from the instances of this host to others. `done` tells how
+   * many requests were cut off.
    */
-  leave(drainTimeoutMs: number, done: (cutOff: number) => void): void {
+  leave(
+    drainTimeoutMs: number,
+    done: (cutOff: number) => void,
+    served: () => void = () => {},
+  ): void {
     if (this.#isLeaving) return;
     this.#isLeaving = true;
     this.control.withMembership((membership, now, output) => membership.setLeaving(now, output));
@@ -240,14 +248,17 @@ export class MeshNode<Instance extends LocalInstance> {
     this.actors.drain(() => {
       areActorsIdle = true;
     });
+    let isServedTold = false;
     const check = () => {
-      const isDone =
-        areLinksTold &&
-        this.#isInboundIdle &&
-        areActorsIdle &&
-        this.actors.inbound === 0 &&
-        this.router.inFlight === 0;
       const now = this.#clock.now();
+      const isServed =
+        areLinksTold && this.#isInboundIdle && areActorsIdle && this.actors.inbound === 0;
+      const isLate = now - start >= drainTimeoutMs * OWN_CLIENTS_DRAIN_FROM;
+      if ((isServed || isLate) && !isServedTold) {
+        isServedTold = true;
+        served();
+      }
+      const isDone = isServed && this.router.inFlight === 0;
       if (!isDone && now - start < drainTimeoutMs) {
         this.#clock.at((now + DRAIN_CHECK_MS) as Millis, check);
         return;

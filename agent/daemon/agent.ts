@@ -98,10 +98,14 @@ export class Agent {
     if (!node.isLeaving) {
       events.publish("agent.draining", {});
       log.root.info("leaving: finishing what runs, taking no new work");
-      // Whatever were still taken from applications could be cut off when the links close.
-      void this.#listeners.proxy?.drain();
-      void forwards.drain();
-      node.leave(config.drainTimeoutMs, (cutOff) => this.#left.resolve(cutOff));
+      this.#listeners.proxy?.retire();
+      forwards.retire();
+      const served = () => {
+        // Whatever were still taken from applications could be cut off when the links close.
+        void this.#listeners.proxy?.drain();
+        void forwards.drain();
+      };
+      node.leave(config.drainTimeoutMs, (cutOff) => this.#left.resolve(cutOff), served);
     }
     return this.left;
   }

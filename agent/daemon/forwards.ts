@@ -121,6 +121,10 @@ export class Forwards {
     }
   }
 
+  retire(): void {
+    for (const { listener } of this.#open.values()) listener.retire();
+  }
+
   async drain(): Promise<void> {
     await Promise.all([...this.#open.values()].map(({ listener }) => listener.drain()));
   }

@@ -135,8 +135,9 @@ function report(): number {
   process.stdout.write(
     `${outcomes.length} requests, ${failures.length} failed, as measured by the client\n`,
   );
-  for (const { status, error, at } of failures.slice(0, 10)) {
-    process.stdout.write(`  ${((at - startedAt) / 1000).toFixed(2)} s  ${status} ${error ?? ""}\n`);
+  for (const { status, error, by, at } of failures.slice(0, 10)) {
+    const why = error ?? `answered by ${by}`;
+    process.stdout.write(`  ${((at - startedAt) / 1000).toFixed(2)} s  ${status} ${why}\n`);
   }
   process.stdout.write(`${ledger.describe()}\n`);
   return failures.length === 0 && outcomes.length > 0 ? 0 : 1;

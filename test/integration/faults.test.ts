@@ -135,6 +135,43 @@ describe("an agent that leaves under load", () => {
   });
 });
 
+describe("an agent that leaves while its instance is at work", () => {
+  it("lets the instance ask other services until the request is answered", async () => {
+    await using fleet = new Fleet();
+    const [a, b] = (await meshOf(fleet, ["a", "b"])) as [AgentProcess, AgentProcess];
+    await offer(fleet, a, "orders");
+    const begun = Promise.withResolvers<void>();
+    const port = await fleet.server((_, response) => {
+      begun.resolve();
+      void eventually(
+        "b drains",
+        5_000,
+        async () => ((await fleet.api(b, "GET", "/v1/status")) as { draining: boolean }).draining,
+        (draining) => draining,
+      )
+        .then(() => pause(100))
+        .then(() => get(b, "http://orders.mesh/"))
+        .then(
+          (answer) => response.writeHead(answer.status).end(answer.headers["x-served-by"]),
+          (error: Error) => response.writeHead(502).end(error.message),
+        );
+    });
+    await fleet.api(b, "PUT", "/v1/services/default/shop/b", { ports: [{ port }] });
+    await reaches(b, "http://orders.mesh/", ["a"]);
+    await eventually(
+      "a knows the shop",
+      5_000,
+      async () => (await fleet.api(a, "GET", "/v1/services")) as unknown[],
+      (services) => services.length === 2,
+    );
+    const answer = get(a, "http://shop.mesh/");
+    await begun.promise;
+    b.child.kill("SIGTERM");
+    expect(await answer).toMatchObject({ status: 200, text: "a" });
+    expect(await b.exited).toBe(0);
+  });
+});
+
 describe("an agent that leaves under the load of its own clients", () => {
   it("finishes what they have begun, and then refuses connections", async () => {
     await using fleet = new Fleet();

@@ -119,7 +119,7 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
   }
 
   mayKeepAlive(answer: Answer): boolean {
-    if (!answer.request.keepAlive || this.#context.isDraining || this.#isFaulty) return false;
+    if (!answer.request.keepAlive || this.#context.isRetiring || this.#isFaulty) return false;
     // It failed, or it would not be answered here: what follows was meant for the tunnel.
     if (answer.request.method === "CONNECT") return false;
     // Nobody can know whether the client still sends a body that it was not told to send.

@@ -25,6 +25,8 @@ export interface ConnectionContext {
   readonly name: string;
   readonly limits: ConnectionLimits;
   readonly isDraining: boolean;
+  /** Each answer is the last on its connection. */
+  readonly isRetiring: boolean;
   protocolOf(service: ServiceKey): ServiceProtocol | undefined;
   /** True where a destination outside is this very listener. */
   isOwnAddress(host: string, port: number): boolean;

@@ -78,6 +78,8 @@ export interface Listener {
   readonly address: string;
   readonly port: number;
   connections(): number;
+  /** Goes on, but says "Connection: close": clients should have no connection left at drain(). */
+  retire(): void;
   /** Takes no new connections, closes idle ones, and resolves when the last answer is out. */
   drain(): Promise<void>;
   /** Breaks what is still open. */
@@ -116,6 +118,7 @@ class ListenerServer implements Listener {
   #context: ConnectionContext | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   #isDraining = false;
+  #isRetiring = false;
   #onEmpty: (() => void)[] = [];
   address = "";
   port = 0;
@@ -155,6 +158,10 @@ class ListenerServer implements Listener {
     return this.#open.size;
   }
 
+  retire(): void {
+    this.#isRetiring = true;
+  }
+
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.#server.close();
@@ -172,6 +179,7 @@ class ListenerServer implements Listener {
   /** What HTTP connections share; made once. */
   context(options: HttpListenerOptions): ConnectionContext {
     const isDraining = () => this.#isDraining;
+    const isRetiring = () => this.#isRetiring || this.#isDraining;
     this.#context ??= {
       mode: options.mode,
       front: options.front,
@@ -179,6 +187,9 @@ class ListenerServer implements Listener {
       limits: this.#limits,
       get isDraining() {
         return isDraining();
+      },
+      get isRetiring() {
+        return isRetiring();
       },
       protocolOf: options.protocolOf ?? (() => undefined),
       isOwnAddress: (host, port) => port === this.port && this.#isOwnHost(host),

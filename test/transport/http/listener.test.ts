@@ -376,4 +376,15 @@ describe("bounds in time and number", () => {
     await drained;
     expect(listener.connections()).toBe(0);
   });
+
+  it("retires: still takes connections, but each answer is the last on its own", async () => {
+    await rig.serve("web", (_request, response) => response.end("done"));
+    const listener = await rig.listen();
+    listener.retire();
+    for (const _ of [1, 2]) {
+      const client = new RawClient(listener.port).send(GET("/"));
+      client.socket.on("end", () => client.socket.end());
+      expect(await client.untilEnd()).toMatch(/Connection: close[\s\S]*done$/);
+    }
+  });
 });
