@@ -68,7 +68,7 @@ async function hosted(agent: Agent, hosts: number): Promise<void> {
 }
 
 function watch(agent: Agent): () => void {
-  const view = new View();
+  const view = new View(process.stdout);
   let members: readonly MemberRow[] = [];
   const timer = setInterval(() => {
     local(agent, "GET", "/v1/members").then(
@@ -151,7 +151,11 @@ function end(code: number): never {
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => end(130));
 }
-run().then(end, (error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+function give(error: unknown): never {
+  process.stderr.write(
+    `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   end(1);
-});
+}
+process.once("uncaughtException", give);
+run().then(end, give);

@@ -1,6 +1,7 @@
 /**
  * The processes of the demo: real agents, services and a client, each started as a user would start
- * it, each killed at the end whatever happens. Readiness is the first line that a process prints.
+ * it, each killed at the end whatever happens (if the demo is killed: by reaper.ts). Readiness is
+ * the first line that a process prints.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
@@ -29,6 +30,10 @@ export interface Service {
 export class Processes {
   readonly #directory = mkdtempSync(join(tmpdir(), "grapevine-demo-"));
   readonly #running = new Set<ChildProcess>();
+  readonly #reaper = spawn(process.execPath, [here("reaper.ts"), this.#directory], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
 
   async agent(name: string, seed: Agent | undefined): Promise<Agent> {
     const socket = join(this.#directory, `${name}.sock`);
@@ -98,7 +103,11 @@ export class Processes {
     });
     child.stderr?.pipe(createWriteStream(join(this.#directory, `${name}.log`)));
     this.#running.add(child);
-    child.on("exit", () => this.#running.delete(child));
+    this.#reaper.stdin.write(`${child.pid}\n`);
+    child.on("exit", () => {
+      this.#running.delete(child);
+      this.#reaper.stdin.write(`${child.pid} gone\n`);
+    });
     return child;
   }
 

@@ -7,7 +7,7 @@ import { CALM_PHASE, failed, type Outcome, type PhaseResult, percentile } from "
 
 export interface MemberRow {
   readonly name: string;
-  readonly state: string;
+  readonly status: string;
   readonly leaving: boolean;
 }
 
@@ -18,7 +18,16 @@ export interface Frame {
   readonly events: readonly string[];
 }
 
+/** Where the view is shown; process.stdout is one. */
+export interface Screen {
+  readonly isTTY?: boolean | undefined;
+  write(text: string): void;
+}
+
 const BAR_WIDTH = 30;
+/** A line that wrapped would be two, and the panel would not be redrawn where it stood. */
+const WRAP_OFF = "\x1b[?7l";
+const WRAP_ON = "\x1b[?7h";
 const EVENTS_SHOWN = 8;
 const COLOURS: Readonly<Record<string, "green" | "yellow" | "red" | "gray">> = {
   alive: "green",
@@ -28,13 +37,17 @@ const COLOURS: Readonly<Record<string, "green" | "yellow" | "red" | "gray">> = {
 };
 
 export class View {
-  readonly #terminal = process.stdout.isTTY === true;
+  readonly #screen: Screen;
   #drawnLines = 0;
   #eventsPrinted = 0;
   #secondsPrinted = -1;
 
+  constructor(screen: Screen) {
+    this.#screen = screen;
+  }
+
   draw(frame: Frame): void {
-    if (this.#terminal) this.#panel(frame);
+    if (this.#screen.isTTY === true) this.#panel(frame);
     else this.#line(frame);
   }
 
@@ -52,13 +65,14 @@ export class View {
       ...frame.events.slice(-EVENTS_SHOWN),
     ];
     const up = this.#drawnLines === 0 ? "" : `\x1b[${this.#drawnLines}A`;
-    process.stdout.write(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join("")}\x1b[0J`);
+    const text = lines.map((line) => `\x1b[2K${line}\n`).join("");
+    this.#screen.write(`${up}${WRAP_OFF}${text}${WRAP_ON}\x1b[0J`);
     this.#drawnLines = lines.length;
   }
 
   #line(frame: Frame): void {
     for (; this.#eventsPrinted < frame.events.length; this.#eventsPrinted += 1) {
-      process.stdout.write(`${frame.events[this.#eventsPrinted]}\n`);
+      this.#screen.write(`${frame.events[this.#eventsPrinted]}\n`);
     }
     const second = Math.floor(frame.elapsedMs / 1000);
     if (second === this.#secondsPrinted) return;
@@ -66,7 +80,7 @@ export class View {
     const served = shares(lastSecond(frame))
       .map(([name, count]) => `${name} ${count}`)
       .join("  ");
-    process.stdout.write(`${String(second).padStart(3)} s  ${summary(frame)}  |  ${served}\n`);
+    this.#screen.write(`${String(second).padStart(3)} s  ${summary(frame)}  |  ${served}\n`);
   }
 }
 
@@ -116,8 +130,8 @@ function summary({ outcomes, ...frame }: Frame): string {
   ].join("  ");
 }
 
-function member({ name, state, leaving }: MemberRow): string {
-  const shown = leaving && state === "alive" ? "leaving" : state;
+function member({ name, status, leaving }: MemberRow): string {
+  const shown = leaving && status === "alive" ? "leaving" : status;
   return `${name} ${styleText(COLOURS[shown] ?? "yellow", shown)}`;
 }
 
