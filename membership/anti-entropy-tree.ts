@@ -1,14 +1,19 @@
 /**
- * A tree of fingerprints over everything a node stores, so that two nodes find out with 16 bytes
- * that they hold the same, and with a few kilobytes where they do not. Owners fall into 4,096
- * leaves by hash; each inner node has 16 children. A fingerprint is the truncated SHA-256 of what
- * lies below in fixed order, never a sum, so that nobody can craft documents that cancel out.
- * A change costs its leaf and three nodes above it, worked out when somebody asks.
+ * Everything that a node's directory stores, as a tree of fingerprints, so that two nodes find out
+ * with 16 bytes that they hold the same, and with a few kilobytes where they do not. Owners fall
+ * into 4,096 leaves by hash; each inner node has 16 children. A fingerprint is the truncated
+ * SHA-256 of what lies below in fixed order, never a sum, so that nobody can craft documents that
+ * cancel out; it is worked out when somebody asks.
+ *
+ * Nodes are never written to: a change makes new ones along its path and shares the rest. Each
+ * remembers the last change made to it, so that trees which are one and then take in the same
+ * statements stay one, as those of ten thousand simulated nodes do.
  */
 import { hash32 } from "../core/hash.ts";
 import { sha256 } from "../core/trust/sha256.ts";
 import type { NodeId } from "../core/types.ts";
-import type { StatementOrder } from "./document-codec.ts";
+import { OwnerRecord } from "./directory-owner.ts";
+import type { Statement, StatementOrder } from "./document-codec.ts";
 
 export const FINGERPRINT_BYTES = 16;
 export const FANOUT = 16;
@@ -22,129 +27,263 @@ export interface TreeItem extends StatementOrder {
   readonly part: number;
 }
 
+/** Puts a statement in the place of what stood there, or takes away what stands there. */
+interface Change {
+  readonly statement: Statement;
+  readonly isRemoval: boolean;
+}
+
+interface TreeNode {
+  readonly owners: number;
+  readonly statements: number;
+  readonly bytes: number;
+  fingerprint(): Uint8Array;
+  with(change: Change, leaf: number): TreeNode;
+  find(owner: NodeId, leaf: number): OwnerRecord | undefined;
+  records(): Iterable<OwnerRecord>;
+}
+
 const EMPTY = new Uint8Array(FINGERPRINT_BYTES);
 const EMPTY_BLOCK = new Uint8Array(BLOCK_BYTES);
+
+class Leaf implements TreeNode {
+  /** In the order of their owners. */
+  readonly #records: readonly OwnerRecord[];
+  readonly statements: number;
+  readonly bytes: number;
+  #fingerprint: Uint8Array | undefined;
+  #last: { readonly change: Change; readonly result: Leaf } | undefined;
+
+  constructor(records: readonly OwnerRecord[]) {
+    this.#records = records;
+    let [statements, bytes] = [0, 0];
+    for (const record of records) {
+      statements += record.parts.length;
+      for (const { message } of record.parts) bytes += message.length;
+    }
+    this.statements = statements;
+    this.bytes = bytes;
+  }
+
+  get owners(): number {
+    return this.#records.length;
+  }
+
+  fingerprint(): Uint8Array {
+    this.#fingerprint ??= this.#records.length === 0 ? EMPTY : leafFingerprint(this);
+    return this.#fingerprint;
+  }
+
+  find(owner: NodeId): OwnerRecord | undefined {
+    for (const record of this.#records) if (record.owner === owner) return record;
+    return undefined;
+  }
+
+  records(): readonly OwnerRecord[] {
+    return this.#records;
+  }
+
+  with(change: Change): Leaf {
+    const last = this.#last;
+    if (last !== undefined && isSameChange(last.change, change)) return last.result;
+    const result = this.#changed(change);
+    this.#last = { change, result };
+    return result;
+  }
+
+  #changed({ statement, isRemoval }: Change): Leaf {
+    const { owner, part } = statement;
+    const before = this.find(owner) ?? new OwnerRecord(owner, [], undefined);
+    const after = isRemoval ? before.without(part) : before.with(statement);
+    const others = this.#records.filter((record) => record !== before);
+    if (after.parts.length === 0) return new Leaf(others);
+    const at = others.findIndex((record) => record.owner > owner);
+    return new Leaf(others.toSpliced(at < 0 ? others.length : at, 0, after));
+  }
+}
+
+const EMPTY_LEAF = new Leaf([]);
+
+class Inner implements TreeNode {
+  readonly #level: number;
+  readonly #children: readonly TreeNode[];
+  readonly owners: number;
+  readonly statements: number;
+  readonly bytes: number;
+  #block: Uint8Array | undefined;
+  #fingerprint: Uint8Array | undefined;
+  #last: { readonly child: TreeNode; readonly index: number; readonly result: Inner } | undefined;
+
+  constructor(level: number, children: readonly TreeNode[]) {
+    this.#level = level;
+    this.#children = children;
+    let [owners, statements, bytes] = [0, 0, 0];
+    for (const child of children) {
+      owners += child.owners;
+      statements += child.statements;
+      bytes += child.bytes;
+    }
+    this.owners = owners;
+    this.statements = statements;
+    this.bytes = bytes;
+  }
+
+  /** The children's fingerprints, one after the other. */
+  block(): Uint8Array {
+    if (this.statements === 0) return EMPTY_BLOCK;
+    if (this.#block === undefined) {
+      this.#block = new Uint8Array(BLOCK_BYTES);
+      for (const [index, child] of this.#children.entries()) {
+        this.#block.set(child.fingerprint(), index * FINGERPRINT_BYTES);
+      }
+    }
+    return this.#block;
+  }
+
+  fingerprint(): Uint8Array {
+    this.#fingerprint ??= this.statements === 0 ? EMPTY : fingerprintOf(this.block());
+    return this.#fingerprint;
+  }
+
+  child(index: number): TreeNode {
+    return this.#children[index] as TreeNode;
+  }
+
+  find(owner: NodeId, leaf: number): OwnerRecord | undefined {
+    return this.child(this.#indexOf(leaf)).find(owner, leaf);
+  }
+
+  *records(): Iterable<OwnerRecord> {
+    for (const child of this.#children) yield* child.records();
+  }
+
+  with(change: Change, leaf: number): Inner {
+    const index = this.#indexOf(leaf);
+    const before = this.child(index);
+    const child = before.with(change, leaf);
+    if (child === before) return this;
+    const last = this.#last;
+    if (last !== undefined && last.child === child && last.index === index) return last.result;
+    const result = new Inner(this.#level, this.#children.with(index, child));
+    this.#last = { child, index, result };
+    return result;
+  }
+
+  #indexOf(leaf: number): number {
+    return (leaf >>> (4 * (LEAF_LEVEL - 1 - this.#level))) % FANOUT;
+  }
+}
+
+const EMPTY_TREES: readonly TreeNode[] = emptyTrees();
+const EMPTY_TREE = EMPTY_TREES[0] as Inner;
+
+export class FingerprintTree {
+  #root: Inner;
+
+  constructor(root: Inner = EMPTY_TREE) {
+    this.#root = root;
+  }
+
+  /** A tree of its own with the same content; the two share it. */
+  fork(): FingerprintTree {
+    return new FingerprintTree(this.#root);
+  }
+
+  /** Statements. */
+  get size(): number {
+    return this.#root.statements;
+  }
+
+  get owners(): number {
+    return this.#root.owners;
+  }
+
+  /** Of all messages together. */
+  get bytes(): number {
+    return this.#root.bytes;
+  }
+
+  get(owner: NodeId): OwnerRecord | undefined {
+    return this.#root.find(owner, leafOf(owner));
+  }
+
+  /** All owners' records as they are now, whatever changes meanwhile. */
+  records(): Iterable<OwnerRecord> {
+    return this.#root.records();
+  }
+
+  /** Puts the statement in the place of what stood at its owner and part. */
+  put(statement: Statement): void {
+    this.#root = this.#root.with({ statement, isRemoval: false }, leafOf(statement.owner));
+  }
+
+  remove(statement: Statement): void {
+    if (this.get(statement.owner)?.part(statement.part) === undefined) return;
+    this.#root = this.#root.with({ statement, isRemoval: true }, leafOf(statement.owner));
+  }
+
+  root(): Uint8Array {
+    return this.#root.fingerprint();
+  }
+
+  /** The children's fingerprints of inner node `prefix` at `level` (0 to 2). Not to be written to. */
+  block(level: number, prefix: number): Uint8Array {
+    return (this.#at(level, prefix) as Inner).block();
+  }
+
+  /** Everything below node `prefix` at `level` (3: one leaf), in fixed order. */
+  *itemsUnder(level: number, prefix: number): IterableIterator<Statement> {
+    for (const record of this.#at(level, prefix).records()) yield* record.parts;
+  }
+
+  /** True if more than `limit` items lie below. */
+  hasMoreThan(level: number, prefix: number, limit: number): boolean {
+    return this.#at(level, prefix).statements > limit;
+  }
+
+  #at(level: number, prefix: number): TreeNode {
+    let node: TreeNode = this.#root;
+    for (let above = level - 1; above >= 0; above -= 1) {
+      node = (node as Inner).child((prefix >>> (4 * above)) % FANOUT);
+    }
+    return node;
+  }
+}
 
 /** The leaf of an owner: 0 to 4,095, the same on every node. */
 function leafOf(owner: NodeId): number {
   return hash32(owner) >>> (32 - 4 * LEAF_LEVEL);
 }
 
-export class FingerprintTree<Item extends TreeItem> {
-  /** Items of each leaf in use, by owner, then part. */
-  readonly #leaves = new Map<number, Item[]>();
-  /** For each level, the blocks of the inner nodes that have anything below them. */
-  readonly #blocks: Map<number, Uint8Array>[] = Array.from({ length: LEAF_LEVEL }, () => new Map());
-  readonly #stale = new Set<number>();
-  #root: Uint8Array = EMPTY;
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
+/** One empty node for each level. */
+function emptyTrees(): TreeNode[] {
+  const nodes: TreeNode[] = [EMPTY_LEAF];
+  for (let level = LEAF_LEVEL - 1; level >= 0; level -= 1) {
+    const below = nodes[0] as TreeNode;
+    nodes.unshift(
+      new Inner(
+        level,
+        Array.from({ length: FANOUT }, () => below),
+      ),
+    );
   }
-
-  /** Puts the item in the place of what stood at its owner and part. */
-  put(item: Item): void {
-    const leaf = leafOf(item.owner);
-    const items = this.#leaves.get(leaf) ?? [];
-    const at = items.findIndex((other) => comparePlace(other, item) >= 0);
-    const found = at < 0 ? undefined : items[at];
-    if (found !== undefined && comparePlace(found, item) === 0) items[at] = item;
-    else {
-      items.splice(at < 0 ? items.length : at, 0, item);
-      this.#size += 1;
-    }
-    this.#leaves.set(leaf, items);
-    this.#stale.add(leaf);
-  }
-
-  remove(item: TreeItem): void {
-    const leaf = leafOf(item.owner);
-    const items = this.#leaves.get(leaf);
-    const at = items?.findIndex((other) => comparePlace(other, item) === 0) ?? -1;
-    if (items === undefined || at < 0) return;
-    items.splice(at, 1);
-    if (items.length === 0) this.#leaves.delete(leaf);
-    this.#size -= 1;
-    this.#stale.add(leaf);
-  }
-
-  root(): Uint8Array {
-    this.#refresh();
-    return this.#root;
-  }
-
-  /** The children's fingerprints of inner node `prefix` at `level` (0 to 2). Not to be written to. */
-  block(level: number, prefix: number): Uint8Array {
-    this.#refresh();
-    return this.#blocks[level]?.get(prefix) ?? EMPTY_BLOCK;
-  }
-
-  /** Everything below node `prefix` at `level` (3: one leaf), in fixed order. */
-  *itemsUnder(level: number, prefix: number): IterableIterator<Item> {
-    const span = FANOUT ** (LEAF_LEVEL - level);
-    const first = prefix * span;
-    for (let leaf = first; leaf < first + span; leaf += 1) {
-      const items = this.#leaves.get(leaf);
-      if (items !== undefined) yield* items;
-    }
-  }
-
-  /** True if more than `limit` items lie below. */
-  hasMoreThan(level: number, prefix: number, limit: number): boolean {
-    if (this.#size <= limit) return false;
-    const span = FANOUT ** (LEAF_LEVEL - level);
-    let count = 0;
-    for (let leaf = prefix * span; leaf < (prefix + 1) * span; leaf += 1) {
-      count += this.#leaves.get(leaf)?.length ?? 0;
-      if (count > limit) return true;
-    }
-    return false;
-  }
-
-  #refresh(): void {
-    if (this.#stale.size === 0) return;
-    let changed = new Map<number, Uint8Array>();
-    for (const leaf of this.#stale) changed.set(leaf, leafFingerprint(this.#leaves.get(leaf)));
-    this.#stale.clear();
-    for (let level = LEAF_LEVEL - 1; level >= 0; level -= 1) {
-      changed = this.#refreshLevel(level, changed);
-    }
-    this.#root = changed.get(0) ?? this.#root;
-  }
-
-  /** Writes children's fingerprints into the blocks of one level; gives these blocks' own. */
-  #refreshLevel(level: number, children: Map<number, Uint8Array>): Map<number, Uint8Array> {
-    const blocks = this.#blocks[level] as Map<number, Uint8Array>;
-    const touched = new Set<number>();
-    for (const [child, fingerprint] of children) {
-      const prefix = Math.floor(child / FANOUT);
-      const block = blocks.get(prefix) ?? new Uint8Array(BLOCK_BYTES);
-      block.set(fingerprint, (child % FANOUT) * FINGERPRINT_BYTES);
-      blocks.set(prefix, block);
-      touched.add(prefix);
-    }
-    const own = new Map<number, Uint8Array>();
-    for (const prefix of touched) {
-      const block = blocks.get(prefix) as Uint8Array;
-      const isEmpty = block.every((byte) => byte === 0);
-      if (isEmpty) blocks.delete(prefix);
-      own.set(prefix, isEmpty ? EMPTY : fingerprintOf(block));
-    }
-    return own;
-  }
+  return nodes;
 }
 
-function comparePlace(one: TreeItem, other: TreeItem): number {
-  if (one.owner !== other.owner) return one.owner < other.owner ? -1 : 1;
-  return one.part - other.part;
+function isSameChange(one: Change, other: Change): boolean {
+  return one.statement === other.statement && one.isRemoval === other.isRemoval;
 }
 
 /** The hash of a message covers its owner, part, epoch and seq, so the hashes say it all. */
-function leafFingerprint(items: readonly TreeItem[] | undefined): Uint8Array {
-  if (items === undefined) return EMPTY;
-  const bytes = new Uint8Array(items.length * FINGERPRINT_BYTES);
-  for (const [at, item] of items.entries()) bytes.set(fromHex(item.hash), at * FINGERPRINT_BYTES);
+function leafFingerprint(leaf: Leaf): Uint8Array {
+  const bytes = new Uint8Array(leaf.statements * FINGERPRINT_BYTES);
+  let at = 0;
+  for (const { parts } of leaf.records()) {
+    for (const { hash } of parts) {
+      bytes.set(fromHex(hash), at);
+      at += FINGERPRINT_BYTES;
+    }
+  }
   return fingerprintOf(bytes);
 }
 

@@ -57,7 +57,7 @@ export const ANTI_ENTROPY_DEFAULTS: AntiEntropyConfig = {
 export type DirectoryVerdict = "applied" | "ignored" | "limited" | "malformed" | "forged";
 
 export interface SyncStore {
-  readonly tree: FingerprintTree<Statement>;
+  readonly tree: FingerprintTree;
   find(place: Place): Statement | undefined;
   /** True if a message of this hash was refused before and need not be fetched again. */
   isRefused(hash: string): boolean;

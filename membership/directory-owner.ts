@@ -4,6 +4,7 @@
  * previous one stands, so that a reader never sees half of a change. Health is taken from the part
  * itself or from its vitals, whichever was signed later.
  */
+import type { NodeId } from "../core/types.ts";
 import type { InstanceEntry, OwnerDocument } from "./document.ts";
 import {
   HEAD_PART,
@@ -17,41 +18,53 @@ import { instanceKey } from "./document-fields.ts";
 const NONE_FAILING: ReadonlySet<string> = new Set();
 
 export class OwnerRecord {
-  readonly #parts = new Map<number, Statement>();
-  #document: OwnerDocument | undefined;
-  #failing: ReadonlySet<string> = NONE_FAILING;
-
+  readonly owner: NodeId;
+  /** In the order of their numbers. */
+  readonly parts: readonly Statement[];
   /** The newest complete document; one without instances while the first shards are on the way. */
-  get document(): OwnerDocument | undefined {
-    return this.#document;
-  }
+  readonly document: OwnerDocument | undefined;
+  readonly failing: ReadonlySet<string>;
 
-  get failing(): ReadonlySet<string> {
-    return this.#failing;
+  /** `former` stands until these parts are complete. */
+  constructor(owner: NodeId, parts: readonly Statement[], former: OwnerRecord | undefined) {
+    this.owner = owner;
+    this.parts = parts;
+    const { head } = this;
+    if (head === undefined) {
+      this.document = undefined;
+      this.failing = NONE_FAILING;
+      return;
+    }
+    const holders = head.shardSeqs.length === 0 ? [head] : this.#shardsOf(head);
+    if (holders === undefined) {
+      this.document = former?.document ?? head.document;
+      this.failing = former?.failing ?? NONE_FAILING;
+      return;
+    }
+    this.document = holders[0] === head ? head.document : joinedDocument(head, holders);
+    const failing = new Set(holders.flatMap((part) => [...this.#failingOf(part)]));
+    this.failing = failing.size === 0 ? NONE_FAILING : failing;
   }
 
   get head(): OwnerStatement | undefined {
-    const head = this.#parts.get(HEAD_PART);
+    const head = this.part(HEAD_PART);
     return head?.kind === "owner" ? head : undefined;
   }
 
   part(part: number): Statement | undefined {
-    return this.#parts.get(part);
+    return this.parts.find((statement) => statement.part === part);
   }
 
-  parts(): IterableIterator<Statement> {
-    return this.#parts.values();
+  /** With a part replaced; the caller has made sure that it is newer. */
+  with(statement: Statement): OwnerRecord {
+    const others = this.parts.filter(({ part }) => part !== statement.part);
+    const parts = [...others, statement].sort((one, other) => one.part - other.part);
+    return new OwnerRecord(this.owner, parts, this);
   }
 
-  /** Replaces a part; the caller has made sure that it is newer. */
-  put(statement: Statement): void {
-    this.#parts.set(statement.part, statement);
-    this.#compose();
-  }
-
-  remove(part: number): void {
-    this.#parts.delete(part);
-    this.#compose();
+  without(part: number): OwnerRecord {
+    const parts = this.parts.filter((statement) => statement.part !== part);
+    return new OwnerRecord(this.owner, parts, this);
   }
 
   /** True for a part that the head does not count on: left over from another number of shards. */
@@ -61,31 +74,11 @@ export class OwnerRecord {
     return documentPart > shards;
   }
 
-  #compose(): void {
-    const { head } = this;
-    if (head === undefined) {
-      this.#document = undefined;
-      this.#failing = NONE_FAILING;
-      return;
-    }
-    const holders = head.shardSeqs.length === 0 ? [head] : this.#shardsOf(head);
-    if (holders === undefined) {
-      this.#document ??= head.document;
-      return;
-    }
-    const isWhole = holders.length === 1 && holders[0] === head;
-    this.#document = isWhole
-      ? head.document
-      : { ...head.document, instances: joined(holders.map((part) => part.document.instances)) };
-    const failing = new Set(holders.flatMap((part) => [...this.#failingOf(part)]));
-    this.#failing = failing.size === 0 ? NONE_FAILING : failing;
-  }
-
   /** The shards that the head lists, or undefined if one is missing or of another moment. */
   #shardsOf(head: OwnerStatement): OwnerStatement[] | undefined {
     const shards: OwnerStatement[] = [];
     for (const [index, seq] of head.shardSeqs.entries()) {
-      const shard = this.#parts.get(index + 1);
+      const shard = this.part(index + 1);
       if (shard?.kind !== "owner" || shard.epoch !== head.epoch || shard.seq !== seq) {
         return undefined;
       }
@@ -95,11 +88,15 @@ export class OwnerRecord {
   }
 
   #failingOf(part: OwnerStatement): readonly string[] {
-    const vitals = this.#parts.get(VITALS_PART + part.part);
+    const vitals = this.part(VITALS_PART + part.part);
     if (vitals?.kind !== "vitals" || !isLater(vitals, part)) return part.failing;
     const listed = new Set(vitals.vitals.failing);
     return part.document.instances.map(instanceKey).filter((key) => listed.has(key));
   }
+}
+
+function joinedDocument(head: OwnerStatement, shards: readonly OwnerStatement[]): OwnerDocument {
+  return { ...head.document, instances: joined(shards.map((part) => part.document.instances)) };
 }
 
 function isLater(vitals: VitalsStatement, part: OwnerStatement): boolean {

@@ -17,7 +17,6 @@ import { FingerprintTree } from "./anti-entropy-tree.ts";
 import { PushLimiter, Quarantine } from "./directory-admission.ts";
 import type { DirectoryOptions, DirectoryOutput } from "./directory-contract.ts";
 import { OwnStatements } from "./directory-own.ts";
-import { OwnerRecord } from "./directory-owner.ts";
 import type { OwnerDocument } from "./document.ts";
 import {
   compareOrder,
@@ -56,17 +55,15 @@ type Admission = DirectoryVerdict | "known" | "refused";
 
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #records = new Map<NodeId, OwnerRecord>();
   readonly #states = new Map<NodeId, MemberState>();
   readonly #regions = new Set<string>();
-  readonly #tree = new FingerprintTree<Statement>();
+  readonly #tree = new FingerprintTree();
   readonly #quarantine: Quarantine;
   readonly #limiter: PushLimiter;
   readonly #own: OwnStatements;
   readonly #antiEntropy: AntiEntropy;
   /** Owners restored from disk, of whom nobody has been told yet. */
   readonly #restored = new Set<NodeId>();
-  #storedBytes = 0;
   #sweepAt: Millis | undefined;
   #cloneSightings: Millis[] = [];
   #now = 0 as Millis;
@@ -86,7 +83,7 @@ export class Directory {
     this.#regions.add(config.region);
     this.#antiEntropy = new AntiEntropy(config.antiEntropy, random.fork("anti-entropy"), {
       tree: this.#tree,
-      find: ({ owner, part }) => this.#records.get(owner)?.part(part),
+      find: ({ owner, part }) => this.#tree.get(owner)?.part(part),
       isRefused: (hash) => this.#quarantine.has(hash, this.#now),
       isElsewhere: (peer) => this.#isElsewhere(peer),
     });
@@ -199,7 +196,7 @@ export class Directory {
   /** The owner's newest complete document; this node's own as last set, published or not. */
   get(owner: NodeId): OwnerDocument | undefined {
     const own = owner === this.#options.self ? this.#own.document() : undefined;
-    return own ?? this.#records.get(owner)?.document;
+    return own ?? this.#tree.get(owner)?.document;
   }
 
   /** "namespace/name/id" of the owner's instances that fail their checks. */
@@ -207,11 +204,11 @@ export class Directory {
     if (owner === this.#options.self && this.#own.document() !== undefined) {
       return this.#own.failing();
     }
-    return this.#records.get(owner)?.failing ?? new Set();
+    return this.#tree.get(owner)?.failing ?? new Set();
   }
 
-  owners(): IterableIterator<NodeId> {
-    return this.#records.keys();
+  *owners(): IterableIterator<NodeId> {
+    for (const { owner } of this.#tree.records()) yield owner;
   }
 
   /** Equal on two nodes if and only if they store the same. */
@@ -227,10 +224,10 @@ export class Directory {
   snapshot() {
     return {
       root: this.root(),
-      storedBytes: this.#storedBytes,
+      storedBytes: this.#tree.bytes,
       quarantined: this.#quarantine.size,
-      statements: [...this.#records.values()].flatMap((record) =>
-        [...record.parts()].map(({ owner, part, epoch, seq, hash }) => {
+      statements: [...this.#tree.records()].flatMap((record) =>
+        record.parts.map(({ owner, part, epoch, seq, hash }) => {
           return { owner, part, epoch, seq, hash };
         }),
       ),
@@ -263,7 +260,7 @@ export class Directory {
       return statement === NOT_A_STATEMENT ? "malformed" : "refused";
     }
     const { owner, part } = statement;
-    const stored = this.#records.get(owner)?.part(part);
+    const stored = this.#tree.get(owner)?.part(part);
     const order = stored === undefined ? 1 : compareOrder(statement, stored);
     if (order === 0) return "known";
     if (order < 0) return "ignored";
@@ -278,7 +275,7 @@ export class Directory {
       this.#refuse(hash, owner, obstacle, now, out, true);
       return "ignored";
     }
-    if (statement.kind === "vitals" && this.#records.get(owner)?.head === undefined) {
+    if (statement.kind === "vitals" && this.#tree.get(owner)?.head === undefined) {
       return "ignored";
     }
     if (region !== undefined && this.#regionOf(statement) !== region) return "ignored";
@@ -299,7 +296,7 @@ export class Directory {
       out.report?.({ kind: "equivocation", owner, epoch, seq });
     }
     if (owner === this.#options.self) this.#onOwnSeen(statement, now, out);
-    this.#store(statement);
+    this.#tree.put(statement);
     if (statement.kind === "owner") {
       this.#noteRegion(statement.document.region);
       out.persist(owner, statement.message, statement.part);
@@ -316,16 +313,16 @@ export class Directory {
   ): string | undefined {
     const { owner, message } = statement;
     if (statement.kind === "owner" && isLeaseOver(statement, wall)) {
-      const record = this.#records.get(owner);
+      const record = this.#tree.get(owner);
       if (!this.#isPresent(owner)) return "its lease does not cover the present";
       if (record?.head !== undefined && record.isStray(statement.part)) return "its lease is over";
     }
     const { ownersMax, storedBytesMax } = this.#options.config;
-    if (!this.#records.has(owner) && this.#records.size >= ownersMax) {
+    if (this.#tree.get(owner) === undefined && this.#tree.owners >= ownersMax) {
       return `the directory holds ${ownersMax} owners already`;
     }
     const growth = message.length - (stored?.message.length ?? 0);
-    return this.#storedBytes + growth > storedBytesMax
+    return this.#tree.bytes + growth > storedBytesMax
       ? `the directory holds ${storedBytesMax} bytes already`
       : undefined;
   }
@@ -377,7 +374,7 @@ export class Directory {
     for (const message of fresh) {
       const statement = readStatement(message, messageHash(message));
       if (typeof statement === "string") throw new Error(`own statement is invalid: ${statement}`);
-      this.#store(statement);
+      this.#tree.put(statement);
       if (statement.kind === "owner") out.persist(self, message, statement.part);
       if (isPublished) out.publish(topicOf(config.region), message);
     }
@@ -387,36 +384,24 @@ export class Directory {
     this.#sweepAt ??= (now + config.sweepIntervalMs) as Millis;
   }
 
-  #store(statement: Statement): void {
-    const record = this.#records.get(statement.owner) ?? new OwnerRecord();
-    this.#records.set(statement.owner, record);
-    const stored = record.part(statement.part);
-    this.#storedBytes += statement.message.length - (stored?.message.length ?? 0);
-    record.put(statement);
-    this.#tree.put(statement);
-  }
-
   /** Drops what no lease covers any more, of owners that the failure detector does not hold. */
   #sweep(now: Millis, wall: WallMillis, out: DirectoryOutput): void {
     this.#sweepAt = (now + this.#options.config.sweepIntervalMs) as Millis;
     this.#limiter.prune(now);
-    for (const [owner, record] of this.#records) {
+    for (const record of this.#tree.records()) {
+      const { owner } = record;
       const isPresent = this.#isPresent(owner);
       const isHeadOver = record.head === undefined || isLeaseOver(record.head, wall);
       const isKept = (part: number) =>
         isPresent && (record.head === undefined || !record.isStray(part));
       let dropped = 0;
-      for (const statement of [...record.parts()]) {
+      for (const statement of record.parts) {
         const isOver = statement.kind === "owner" ? isLeaseOver(statement, wall) : isHeadOver;
         if (!isOver || isKept(statement.part)) continue;
-        record.remove(statement.part);
         this.#tree.remove(statement);
-        this.#storedBytes -= statement.message.length;
         dropped += 1;
       }
-      if (dropped === 0) continue;
-      if (record.parts().next().done === true) this.#records.delete(owner);
-      out.changed(owner);
+      if (dropped > 0) out.changed(owner);
     }
   }
 
@@ -447,7 +432,7 @@ export class Directory {
   #regionOf(statement: Statement): string | undefined {
     return statement.kind === "owner"
       ? statement.document.region
-      : this.#records.get(statement.owner)?.head?.document.region;
+      : this.#tree.get(statement.owner)?.head?.document.region;
   }
 
   #noteRegion(region: string): void {
@@ -455,7 +440,7 @@ export class Directory {
   }
 
   #isElsewhere(peer: NodeId): boolean {
-    const zone = this.#records.get(peer)?.document?.zone;
+    const zone = this.#tree.get(peer)?.document?.zone;
     return zone !== undefined && zone !== this.#own.document()?.zone;
   }
 

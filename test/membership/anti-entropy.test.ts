@@ -5,6 +5,7 @@ import { SeededRandom } from "../../core/random.ts";
 import type { Millis, WallMillis } from "../../core/types.ts";
 import { decodePacket, encodePacket } from "../../membership/anti-entropy-packets.ts";
 import { FingerprintTree, LEAF_LEVEL, type TreeItem } from "../../membership/anti-entropy-tree.ts";
+import type { Statement, VitalsStatement } from "../../membership/document-codec.ts";
 import {
   content,
   directoryOf,
@@ -272,6 +273,9 @@ describe("packets", () => {
 describe("the fingerprint tree", () => {
   const items = fc.array(
     fc.record({
+      kind: fc.constant("vitals" as const),
+      vitals: fc.constant({} as VitalsStatement["vitals"]),
+      message: fc.constant(new Uint8Array(3)),
       owner: fc.integer({ min: 0, max: 60 }).map((index) => nodeId(`o${index}`)),
       part: fc.integer({ min: 0, max: 2 }),
       epoch: fc.constant(1),
@@ -286,8 +290,8 @@ describe("the fingerprint tree", () => {
   it("has the root of a tree built afresh, whatever was put, replaced and removed before", () => {
     fc.assert(
       fc.property(items, fc.array(fc.boolean()), (list, removals) => {
-        const tree = new FingerprintTree<TreeItem>();
-        const expected = new Map<string, TreeItem>();
+        const tree = new FingerprintTree();
+        const expected = new Map<string, Statement>();
         for (const [index, item] of list.entries()) {
           tree.put(item);
           expected.set(`${item.owner}/${item.part}`, item);
@@ -297,7 +301,7 @@ describe("the fingerprint tree", () => {
             expected.delete(`${item.owner}/${item.part}`);
           }
         }
-        const fresh = new FingerprintTree<TreeItem>();
+        const fresh = new FingerprintTree();
         for (const item of [...expected.values()].reverse()) fresh.put(item);
         expect(tree.root()).toEqual(fresh.root());
         expect(tree.size).toBe(expected.size);
