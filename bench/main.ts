@@ -15,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   http: () => import("./http/bench.ts"),
   parsing: () => import("./parsing/bench.ts"),
   rpc: () => import("./rpc/bench.ts"),
+  actors: () => import("./actors/bench.ts"),
   membership: () => import("./membership/bench.ts"),
   directory: () => import("./directory/bench.ts"),
   footprint: () => import("./footprint/bench.ts"),

@@ -1,20 +1,24 @@
 /**
  * What an agent costs before it does anything: its start, the first request over a new link, and
- * its memory alone, per link, per idle client connection and per registered instance. Memory is
- * resident memory of the process after things have settled, and the per-item figures are what a
- * thousand items add, so that they include whatever the collector has not given back.
+ * its memory alone, per link, per idle client connection, per registered instance and per idle
+ * actor. Memory is resident memory of the process after things have settled, and the per-item
+ * figures are what many items add, so that they include what the collector has not given back.
  */
 import { connect, type Socket } from "node:net";
 import { type AgentProcess, Fleet, get } from "../../test/integration/fleet.ts";
 import type { BenchOptions, Outcome } from "../harness/bench.ts";
-import { residentBytes } from "../harness/processes.ts";
+import { ask, residentBytes, Workplace } from "../harness/processes.ts";
 import { Measurements } from "../harness/report.ts";
+import { firstMessage } from "../rpc/subjects.ts";
 
 const OWN_NAME = "grapevine";
 const DEFAULT_ROUNDS = 3;
 const CONNECTIONS = 2_000;
 const INSTANCES = 100;
 const LINKS = 4;
+const ACTORS = 50_000;
+/** Made before the first look at the memory: compiled code and pools are not counted. */
+const FIRST_ACTORS = 2_000;
 const SETTLE_MS = 1_500;
 
 type Add = (name: string, unit: string, value: number) => void;
@@ -30,7 +34,8 @@ export async function run(options: BenchOptions): Promise<Outcome> {
   }
   const notes = [
     `connections: ${CONNECTIONS} that have sent one request each; instances: ${INSTANCES};`,
-    `  links: ${LINKS}, each of one agent to another, with what else a member costs`,
+    `  links: ${LINKS}, each of one agent to another, with what else a member costs;`,
+    `  actors: ${ACTORS}, each called once, with a number for state`,
   ];
   return { rows: measurements.rows(), skipped: [], versions: {}, notes };
 }
@@ -47,6 +52,7 @@ async function measureRound(add: Add): Promise<void> {
   await measureLinks(fleet, agent, port, add);
   await measureConnections(agent, add);
   await measureInstances(fleet, agent, add);
+  await measureActors(add);
 }
 
 async function measureFirstRequest(
@@ -121,6 +127,20 @@ async function measureInstances(fleet: Fleet, agent: AgentProcess, add: Add): Pr
   await settle();
   const grown = residentBytes([agent.pid]) - before;
   add("memory per registered instance", "kB", grown / INSTANCES / 1e3);
+}
+
+async function measureActors(add: Add): Promise<void> {
+  await using place = new Workplace();
+  const env = { ...process.env, TMPDIR: place.directory };
+  const host = place.fork(new URL("actors.ts", import.meta.url), [], { env });
+  await firstMessage(host);
+  await ask(host, { count: FIRST_ACTORS });
+  await settle();
+  const before = residentBytes([host.pid ?? 0]);
+  await ask(host, { count: ACTORS });
+  await settle();
+  const grown = residentBytes([host.pid ?? 0]) - before;
+  add("memory per idle actor", "kB", grown / ACTORS / 1e3);
 }
 
 async function register(

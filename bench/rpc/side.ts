@@ -61,6 +61,8 @@ const PEERS: Readonly<Record<string, () => Promise<{ readonly peer: RpcPeer }>>>
   tcp: () => import("./peers/tcp.ts"),
   moleculer: () => import("./peers/moleculer.ts"),
   grpc: () => import("./peers/grpc.ts"),
+  nodes: () => import("../actors/nodes.ts"),
+  sockets: () => import("../actors/sockets.ts"),
 };
 const load = PEERS[name];
 if (load === undefined) throw new Error(`there is no peer ${name}`);

@@ -1,4 +1,4 @@
-/** The subjects of the rpc benchmark, each as a pair of processes that takes orders for load. */
+/** The subjects of both benchmarks of calls: pairs of processes that take orders for load. */
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,8 @@ import type { RpcOrder, RpcResult } from "./side.ts";
 
 export interface RpcSubject {
   readonly name: string;
+  /** What kind of call it makes, where a benchmark compares several kinds. */
+  readonly where?: string;
   readonly pids: readonly number[];
   run(order: RpcOrder): Promise<RpcResult>;
 }
@@ -17,30 +19,41 @@ export interface RpcSubject {
 const SIDE = new URL("side.ts", import.meta.url);
 const ESCRIPT = fileURLToPath(new URL("peers/echo.escript", import.meta.url));
 
-/** Names in the report, the module of each peer, and the package that it needs. */
-const NODE_PEERS = [
-  { name: "grapevine link", module: "links", npm: [] },
-  { name: "tcp echo", module: "tcp", npm: [] },
+/** A subject whose two sides are Node programs. */
+export interface NodePeer {
+  /** In the report. */
+  readonly name: string;
+  readonly where?: string;
+  /** As side.ts knows it. */
+  readonly module: string;
+  readonly serverEnv?: Readonly<Record<string, string>>;
+  readonly clientEnv?: Readonly<Record<string, string>>;
+  /** Processes beside the two sides whose work belongs to the call. */
+  readonly pids?: readonly number[];
+}
+
+/** What calls of Grapevine are measured beside, and the packages that each needs. */
+const OTHERS = [
   { name: "moleculer", module: "moleculer", npm: ["moleculer"] },
   { name: "grpc-js", module: "grpc", npm: ["@grpc/grpc-js", "@grpc/proto-loader"] },
 ] as const;
 
-export async function startSubjects(place: Workplace): Promise<{
-  subjects: RpcSubject[];
-  skipped: Skipped[];
-  versions: Record<string, string>;
-}> {
+export async function startOthers(
+  place: Workplace,
+  where?: string,
+): Promise<{ subjects: RpcSubject[]; skipped: Skipped[]; versions: Record<string, string> }> {
   const subjects: RpcSubject[] = [];
   const skipped: Skipped[] = [];
   const versions: Record<string, string> = {};
-  for (const { name, module, npm } of NODE_PEERS) {
+  const placed = where === undefined ? {} : { where };
+  for (const { name, module, npm } of OTHERS) {
     const missing = npm.filter((each) => packageVersion(each) === undefined);
     if (missing.length > 0) {
       skipped.push({ subject: name, why: `not installed: npm install ${missing.join(" ")}` });
       continue;
     }
     for (const each of npm) versions[each] = packageVersion(each) ?? "";
-    subjects.push(await startNodePeer(place, name, module));
+    subjects.push(await startNodePeer(place, { name, module, ...placed }));
   }
   const escript = findProgram("escript");
   if (escript === undefined) {
@@ -48,7 +61,7 @@ export async function startSubjects(place: Workplace): Promise<{
   } else {
     const release = 'io:format("OTP ~s~n", [erlang:system_info(otp_release)]), halt().';
     versions["erlang"] = versionOf("erl", "-noshell", "-eval", release);
-    subjects.push(await startErlang(place, escript));
+    subjects.push({ ...(await startErlang(place, escript)), ...placed });
   }
   return { subjects, skipped, versions };
 }
@@ -64,16 +77,24 @@ function packageVersion(name: string): string | undefined {
   }
 }
 
-async function startNodePeer(place: Workplace, name: string, module: string): Promise<RpcSubject> {
-  const server = place.fork(SIDE, ["server", module]);
+export async function startNodePeer(place: Workplace, peer: NodePeer): Promise<RpcSubject> {
+  // What they keep in temporary folders goes with the benchmark's own.
+  const env = { ...process.env, TMPDIR: place.directory };
+  const server = place.fork(SIDE, ["server", peer.module], { env: { ...env, ...peer.serverEnv } });
   const { contact } = await firstMessage<Served>(server);
-  const client = place.fork(SIDE, ["client", module, JSON.stringify(contact)]);
+  const args = ["client", peer.module, JSON.stringify(contact)];
+  const client = place.fork(SIDE, args, { env: { ...env, ...peer.clientEnv } });
   await firstMessage(client);
   const pids = [server, client].map(({ pid = 0 }) => pid);
-  return { name, pids, run: (order) => ask<RpcResult>(client, order) };
+  return {
+    name: peer.name,
+    ...(peer.where === undefined ? {} : { where: peer.where }),
+    pids: [...pids, ...(peer.pids ?? [])],
+    run: (order) => ask<RpcResult>(client, order),
+  };
 }
 
-function firstMessage<Message>(child: ChildProcess): Promise<Message> {
+export function firstMessage<Message>(child: ChildProcess): Promise<Message> {
   return new Promise((resolve, reject) => {
     child.once("message", (message) => resolve(message as Message));
     child.once("exit", (code) => reject(new Error(`a side ended with ${code} before it was up`)));
