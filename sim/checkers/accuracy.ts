@@ -7,6 +7,7 @@ export const accuracy: CreateChecker = ({ detectMs, nodes }) => {
   return {
     name: "S-M5",
     statement: "nobody sound believes a member dead that has been running, sound and connected",
+    isFitForReal: true,
     on: {
       start: (event) => excuses.onStart(event),
       stop: (event) => excuses.onStop(event),

@@ -22,6 +22,7 @@ export const acknowledged: CreateChecker = () => {
   return {
     name: "S-D4",
     statement: "a registration that was acknowledged is known to all at the end, whatever happened",
+    isFitForReal: true,
     on: {
       start: ({ node, disk, at }) => {
         if (disk === "lost" && at > 0 && started.has(node)) forget(node);
@@ -47,6 +48,7 @@ export const noUndead: CreateChecker = () => {
   return {
     name: "S-D5",
     statement: "an instance whose removal was acknowledged is listed by nobody at the end",
+    isFitForReal: true,
     on: {
       registered: ({ node, instance }) => put(node, instance, true),
       deregistered: ({ node, instance }) => put(node, instance, false),

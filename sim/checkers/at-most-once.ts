@@ -7,6 +7,7 @@ export const atMostOnce: CreateChecker = () => {
   return {
     name: "S-R6",
     statement: "a request that must not run twice reaches an application at most once",
+    isFitForReal: true,
     on: {
       request: ({ request, isIdempotent }) => {
         if (!isIdempotent) unsafe.add(request);

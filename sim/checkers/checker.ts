@@ -26,6 +26,8 @@ export interface Checker {
   /** As in docs/simulator.md: "S-M1". */
   readonly name: string;
   readonly statement: string;
+  /** Set if what agents on a real host tell is enough to judge it (`sim run --real`). */
+  readonly isFitForReal?: true;
   readonly on: Handlers;
   /** The run is over. */
   atEnd?(now: number, report: Report): void;

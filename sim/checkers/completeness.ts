@@ -34,6 +34,7 @@ export const completeness: CreateChecker = ({ detectMs, nodes }) => {
   return {
     name: "L-M6",
     statement: "a member that is gone is dead or gone for every sound node within the bound",
+    isFitForReal: true,
     on: {
       start: (event, report) => {
         judge(event.at, report);

@@ -17,6 +17,7 @@ export const deadTarget: CreateChecker = ({ nodes }) => {
   return {
     name: "S-R1",
     statement: "no attempt is sent to a member that the caller believes dead or gone",
+    isFitForReal: true,
     on: {
       start: ({ node }) => {
         for (let subject = 0; subject < nodes; subject += 1) held.delete(node * nodes + subject);

@@ -6,6 +6,7 @@ export const freshEpoch: CreateChecker = () => {
   return {
     name: "S-M3",
     statement: "every start of a node takes an epoch above all earlier ones while its disk is kept",
+    isFitForReal: true,
     on: {
       start: ({ node, epoch, disk }, report) => {
         const former = last.get(node);

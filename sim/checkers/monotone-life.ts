@@ -7,6 +7,7 @@ export const monotoneLife: CreateChecker = ({ nodes }) => {
   return {
     name: "S-M1",
     statement: "what a process holds of a member never goes back to an earlier life of it",
+    isFitForReal: true,
     on: {
       // A new process starts from what its disk and its peers tell it.
       start: ({ node }) => {

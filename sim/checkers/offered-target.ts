@@ -6,6 +6,7 @@ export const offeredTarget: CreateChecker = () => {
   return {
     name: "S-R3",
     statement: "no attempt is sent to an instance that its node never offered",
+    isFitForReal: true,
     on: {
       registered: ({ node, instance }) => {
         offered.add(`${node} ${instance}`);

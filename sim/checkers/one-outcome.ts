@@ -16,6 +16,7 @@ export const oneOutcome: CreateChecker = () => {
   return {
     name: "S-R5",
     statement: "every request ends exactly once, by its deadline at the latest",
+    isFitForReal: true,
     on: {
       request: ({ node, request, at }) => {
         open.set(request, { node, at, ends: 0 });

@@ -18,6 +18,7 @@ export const retryBudget: CreateChecker = () => {
   return {
     name: "S-T1",
     statement: "in any window the repeats of a caller stay within its share of requests and floor",
+    isFitForReal: true,
     on: {
       record: ({ at, node, service, attempts }, report) => {
         const key = `${node} ${service}`;
