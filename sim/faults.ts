@@ -5,6 +5,8 @@
  */
 import type { InstanceEntry } from "../membership/document.ts";
 import { corrupt } from "./byzantine.ts";
+import { streamKey } from "./engine/draws.ts";
+import { STARVATION, Starver } from "./engine/starvation.ts";
 import type { RoadFault } from "./network/paths.ts";
 import type { Fleet } from "./node/fleet.ts";
 import type { Host } from "./node/host.ts";
@@ -50,6 +52,7 @@ export class Faults {
     else if (event.kind === "leave") this.#leave(event);
     else if (event.kind === "pause") this.#pause(event);
     else if (event.kind === "slow") this.#slow(event);
+    else if (event.kind === "starve") this.#starve(event);
     else if (event.kind === "partition") this.#partition(event);
     else if (event.kind === "road") this.#road(event);
     else if (event.kind === "reset") this.#reset(event);
@@ -124,6 +127,17 @@ export class Faults {
     this.#during("slow", forMs, [node], undefined, () => {
       agent.lane.costUs = 0;
     });
+  }
+
+  #starve({ node, forMs, blockMs, runMs, resume }: EventOf<"starve">): void {
+    const { agent } = this.#host(node);
+    if (agent === undefined || agent.lane.isPaused) return;
+    const { world } = this.#fleet;
+    this.#count("starve");
+    const key = streamKey(world.seed, STARVATION, node);
+    const shape = { blockMs, runMs, resume };
+    const starver = new Starver(world, agent.lane, key, shape, () => agent.monitorLoop());
+    this.#during("starve", forMs, [node], undefined, () => starver.end());
   }
 
   #partition({ left, forMs, oneWay }: EventOf<"partition">): void {

@@ -53,6 +53,15 @@ export type PlanEvent = {
       readonly forMs: number;
       readonly costUs: number;
     }
+  /** It gets the processor for `runMs`, then not for `blockMs` on average, and so on. */
+  | {
+      readonly kind: "starve";
+      readonly node: number;
+      readonly forMs: number;
+      readonly blockMs: number;
+      readonly runMs: number;
+      readonly resume: ResumeOrder;
+    }
   /** Cuts `left` from all others; `oneWay`: only what it sends. */
   | {
       readonly kind: "partition";
@@ -232,6 +241,10 @@ const EVENT_FIELDS: Readonly<Record<PlanEventKind, Readonly<Record<string, Check
   leave: { node: isNode, forMs: isCount, version: isText },
   pause: { node: isNode, forMs: isCount, resume: oneOf("timers", "io", "shuffled") },
   slow: { node: isNode, forMs: isCount, costUs: isCount },
+  starve: {
+    ...{ node: isNode, forMs: isCount, blockMs: isCount, runMs: isCount },
+    resume: oneOf("timers", "io", "shuffled"),
+  },
   partition: { left: isNodes, forMs: isCount, oneWay: isFlag },
   road: {
     ...{ from: isNodes, to: isNodes, forMs: isCount, clog: isFlag, loss: isShare },

@@ -51,7 +51,7 @@ const RECIPES: Readonly<Record<Profile, Recipe>> = {
   wan: { ...QUIET, isWide: true, rates: { ...QUIET.rates, road: 2, reset: 2 } },
   gray: {
     ...QUIET,
-    rates: { ...QUIET.rates, slow: 2, road: 4, pause: 3, application: 3, disk: 1 },
+    rates: { ...QUIET.rates, slow: 2, road: 4, pause: 3, application: 3, disk: 1, starve: 1 },
   },
   partition: { ...QUIET, rates: { ...QUIET.rates, partition: 2, road: 1, reset: 2 } },
   crash: { ...QUIET, rates: { ...QUIET.rates, crash: 6, leave: 1 } },
@@ -194,6 +194,11 @@ function drawEvent(
       };
     case "slow":
       return { atMs, kind, node, forMs, costUs: draws.pick([500, 3_000, 20_000]) };
+    case "starve":
+      return {
+        ...{ atMs, kind, node, forMs, blockMs: draws.pick([300, 2_000, 6_000]) },
+        ...{ runMs: draws.pick([20, 200]), resume: draws.pick(["timers", "io", "shuffled"]) },
+      };
     case "partition":
       return drawPartition(draws, atMs, nodes);
     case "road":

@@ -128,7 +128,7 @@ class Shrinker {
 
   *#milderEvents(): Attempts<void> {
     for (let at = 0; at < this.#plan.events.length; at += 1) {
-      for (const field of ["forMs", "costUs", "delayMs", "jitterMs", "loss"] as const) {
+      for (const field of ["forMs", "costUs", "blockMs", "delayMs", "jitterMs", "loss"] as const) {
         while (yield* this.#halve(at, field));
       }
     }

@@ -34,7 +34,7 @@ export const oneOutcome: CreateChecker = () => {
       },
       // A process that does not run cannot answer its application in time.
       fault: ({ fault, on, left }) => {
-        if (fault !== "pause" && fault !== "slow") return;
+        if (fault !== "pause" && fault !== "slow" && fault !== "starve") return;
         for (const node of left) {
           const count = (impaired.get(node) ?? 0) + (on ? 1 : 0);
           if (count > 0) impaired.set(node, count);

@@ -147,6 +147,14 @@ const scenarios: readonly (readonly [string, string, PlanEvent])[] = [
     { atMs: 5_000, kind: "byzantine", node: 1, forMs: 15_000, behaviour: "withhold" },
   ],
   ["a cloned disk", "clone", { atMs: 5_000, kind: "clone", node: 1, forMs: 10_000 }],
+  [
+    "a process that gets the processor now and then",
+    "starve",
+    {
+      ...{ atMs: 5_000, kind: "starve", node: 1, forMs: 20_000, blockMs: 3_000, runMs: 50 },
+      resume: "timers",
+    },
+  ],
 ];
 
 describe("a mesh survives", () => {
