@@ -37,18 +37,25 @@ export class Measures {
     }
   }
 
+  /** What the trace alone tells. */
+  detection(): Record<string, number> {
+    const delays = this.#delaysMs.sort((one, other) => one - other);
+    const at = (share: number) => delays[Math.floor((delays.length - 1) * share)] ?? -1;
+    return {
+      falseDeaths: this.#falseDeaths,
+      detectedMsP50: Math.round(at(0.5)),
+      detectedMsP99: Math.round(at(0.99)),
+    };
+  }
+
   summary(fleet: Fleet): Record<string, number> {
     for (const { agent } of fleet.hosts) {
       this.#packets += agent?.control.sentPackets ?? 0;
       this.#bytes += agent?.control.sentBytes ?? 0;
     }
-    const delays = this.#delaysMs.sort((one, other) => one - other);
-    const at = (share: number) => delays[Math.floor((delays.length - 1) * share)] ?? -1;
     const seconds = (fleet.world.now / 1_000_000) * this.#nodes;
     return {
-      falseDeaths: this.#falseDeaths,
-      detectedMsP50: Math.round(at(0.5)),
-      detectedMsP99: Math.round(at(0.99)),
+      ...this.detection(),
       controlPackets: this.#packets,
       controlBytesPerNodeSecond: Math.round(this.#bytes / Math.max(1, seconds)),
       gossipDelivered: fleet.gossip.delivered,

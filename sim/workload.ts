@@ -7,11 +7,11 @@
 import type { GrapevineError } from "../core/errors.ts";
 import type { ExchangeObserver, RequestHead, ResponseHead } from "../core/exchange/contract.ts";
 import { serviceKey } from "../core/names.ts";
-import { drawBelow, drawFloat, streamKey } from "./engine/draws.ts";
 import { instanceOf } from "./faults.ts";
 import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
 import type { Host } from "./node/host.ts";
+import { type DrawnRequest, drawRequest, furnished } from "./requests.ts";
 
 const REQUEST_DEADLINE_MS = 10_000;
 const BODY = new TextEncoder().encode("0123456789abcdef");
@@ -25,22 +25,16 @@ export interface RequestCounts {
 export class Workload {
   readonly counts: RequestCounts = { sent: 0, answered: 0, failed: 0 };
   readonly #fleet: Fleet;
-  readonly #key: number;
   #number = 0;
   #isOver = false;
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet;
-    this.#key = streamKey(fleet.plan.seed, 0x30ad);
   }
 
   /** Puts the first registrations on a machine's disk, before its first start. */
   furnish(host: Host): void {
-    const { services, instancesPerNode } = this.#fleet.plan.workload;
-    if (services === 0) return;
-    for (let at = 0; at < instancesPerNode; at += 1) {
-      const service = `s${(host.index + at) % services}`;
-      const id = `${host.name}-${at}`;
+    for (const { service, id } of furnished(this.#fleet.plan, host.index)) {
       const key = `default/${service}/${id}`;
       host.disk.putRegistration(key, instanceOf(service, id));
       this.#fleet.emit({ kind: "registered", node: host.index, instance: key });
@@ -60,25 +54,18 @@ export class Workload {
   #scheduleNext(): void {
     const { world, plan } = this.#fleet;
     this.#number += 1;
-    const meanUs = 1_000_000 / plan.workload.requestsPerSecond;
-    const pauseUs = Math.ceil(2 * meanUs * drawFloat(this.#key, this.#number * 8));
-    world.plan(world.now + pauseUs, undefined, "workload", () => {
+    const drawn = drawRequest(plan, this.#number);
+    world.plan(world.now + drawn.pauseUs, undefined, "workload", () => {
       if (this.#isOver) return;
-      this.#send(this.#number * 8);
+      this.#send(drawn);
       this.#scheduleNext();
     });
   }
 
-  #send(at: number): void {
-    const { world, hosts, plan } = this.#fleet;
-    const host = hosts[drawBelow(this.#key, at + 1, hosts.length)] as Host;
-    const { agent } = host;
+  #send({ node, service, key, isIdempotent }: DrawnRequest): void {
+    const { world, hosts } = this.#fleet;
+    const { agent } = hosts[node] as Host;
     if (agent === undefined || agent.lane.isPaused) return;
-    const { services, keyed, unsafe } = plan.workload;
-    const service = `s${drawBelow(this.#key, at + 2, services)}`;
-    const isKeyed = drawFloat(this.#key, at + 3) < keyed;
-    const key = isKeyed ? `k${drawBelow(this.#key, at + 4, 1_000)}` : undefined;
-    const isIdempotent = drawFloat(this.#key, at + 5) >= unsafe;
     world.plan(world.now, agent.lane, "workload", () =>
       this.#open(agent, service, key, isIdempotent),
     );
