@@ -8,6 +8,7 @@ import { lookup } from "node:dns/promises";
 import type { Connection, MessageStream, Stream } from "@libp2p/interface";
 import { assert } from "../../core/assert.ts";
 import { GrapevineError } from "../../core/errors.ts";
+import { UPKEEP_MS } from "../../core/gossip/settings.ts";
 import { CONTROL_DIALS_MAX, CONTROL_PACKET_BYTES_MAX } from "../../core/limits.ts";
 import type { CloseReason, ControlListener, ControlTransport } from "../../core/seams.ts";
 import type { NodeId } from "../../core/types.ts";
@@ -32,7 +33,6 @@ const PROTOCOL = "/grapevine/control/1";
 const DIAL_MS_MAX = 5_000;
 /** A connection without a control stream for this long is of no use. */
 const IDLE_CONNECTION_MS_MAX = 10_000;
-const UPKEEP_MS = 5_000;
 /** Failed inbound handshakes reported one by one between two rounds of upkeep; the rest counted. */
 const FAILURES_REPORTED_MAX = 20;
 

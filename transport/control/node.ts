@@ -6,12 +6,19 @@
 
 import type { GossipSub } from "@libp2p/gossipsub";
 import { identify } from "@libp2p/identify";
-import type { Connection, ConnectionProtector, PrivateKey, StreamHandler } from "@libp2p/interface";
+import type {
+  Connection,
+  ConnectionProtector,
+  PeerId,
+  PrivateKey,
+  StreamHandler,
+} from "@libp2p/interface";
 import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pOptions } from "libp2p";
 import { GrapevineError } from "../../core/errors.ts";
+import { GossipRepair } from "../../core/gossip/repair.ts";
 import { HANDSHAKES_MAX, MEMBERS_MAX } from "../../core/limits.ts";
 import {
   formatHostPort,
@@ -22,7 +29,6 @@ import {
 } from "../addresses.ts";
 import { coalesceWrites } from "./coalesce.ts";
 import { gossipService } from "./gossip.ts";
-import { GossipRepair } from "./gossip-repair.ts";
 import { quietLogger } from "./quiet-logger.ts";
 import { type SecureChannelOptions, secureChannel } from "./secure-channel.ts";
 import { Strangers } from "./strangers.ts";
@@ -59,7 +65,7 @@ export interface ControlNode {
   dial(address: HostPort, signal: AbortSignal): Promise<Connection>;
   handle(protocol: string, handler: StreamHandler): Promise<void>;
   connections(): Connection[];
-  readonly repair: GossipRepair;
+  readonly repair: GossipRepair<PeerId, Connection>;
   stop(): Promise<void>;
 }
 

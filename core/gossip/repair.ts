@@ -4,31 +4,60 @@
  * subscribes to while the peer sees no reason to say it again. So in every round each peer is
  * introduced again (harmless if all is well), one without an open outbound stream is forgotten
  * first, and one whose subscriptions are not known has its inbound streams cut, upon which it opens
- * new ones and repeats them.
+ * new ones and repeats them. It knows GossipSub and libp2p by the few methods that it needs, so that
+ * the simulator runs it as well.
  */
-
-import type { GossipSub } from "@libp2p/gossipsub";
-import type { Connection, Topology } from "@libp2p/interface";
-import type { NodeId } from "../../core/types.ts";
+import type { NodeId } from "../types.ts";
 
 /** Rounds without an outbound stream until the peer is forgotten: a new stream needs a moment. */
 const SILENT_ROUNDS_MAX = 2;
 /** Rounds after which subscriptions are asked for. A peer may rightly have none of ours: few. */
 const ASK_ROUNDS: readonly number[] = [2, 5, 12];
 
+interface Named {
+  toString(): string;
+}
+
+interface GossipStream {
+  readonly direction: string;
+  readonly status: string;
+  readonly protocol: string;
+  abort(error: Error): void;
+}
+
+export interface GossipConnection<Peer> {
+  readonly remotePeer: Peer;
+  readonly streams: readonly GossipStream[];
+}
+
+/** GossipSub, as far as it is looked at. */
+export interface RepairedGossip {
+  readonly protocols: readonly string[];
+  getSubscribers(topic: string): readonly Named[];
+}
+
+/** What GossipSub has registered with libp2p. */
+export interface GossipTopology<Peer, Connection> {
+  readonly onConnect?: (peer: Peer, connection: Connection) => unknown;
+  readonly onDisconnect?: (peer: Peer) => unknown;
+}
+
 interface PeerHealth {
   withoutStream: number;
   withoutTopic: number;
 }
 
-export class GossipRepair {
-  readonly #gossip: GossipSub;
+export class GossipRepair<Peer extends Named, Connection extends GossipConnection<Peer>> {
+  readonly #gossip: RepairedGossip;
   readonly #topics: readonly string[];
-  readonly #topologies: () => Topology[];
+  readonly #topologies: () => readonly GossipTopology<Peer, Connection>[];
   #health = new Map<NodeId, PeerHealth>();
 
-  /** `topologies`: what GossipSub has registered with libp2p. */
-  constructor(gossip: GossipSub, topics: readonly string[], topologies: () => Topology[]) {
+  constructor(
+    gossip: RepairedGossip,
+    topics: readonly string[],
+    topologies: () => readonly GossipTopology<Peer, Connection>[],
+  ) {
     this.#gossip = gossip;
     this.#topics = topics;
     this.#topologies = topologies;
