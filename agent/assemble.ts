@@ -42,6 +42,7 @@ import type { InstanceEntry } from "../membership/document.ts";
 import type { CertificateCheck } from "../membership/document-codec.ts";
 import { type MemberEvent, Membership } from "../membership/membership.ts";
 import type { Registry } from "../membership/registry.ts";
+import type { StatementReader } from "../membership/statement-reader.ts";
 import { ViewBuilder } from "../membership/view.ts";
 import { createRoutingPolicies } from "../policies/routing.ts";
 
@@ -70,6 +71,7 @@ export interface NodeSeams<Instance extends LocalInstance> {
   readonly actors?: ActorSeams;
   /** Shared by the nodes of one simulation; an agent has its own. */
   readonly registry?: Registry;
+  readonly reader?: StatementReader;
 }
 
 /** What actors in this process need beyond the rest; without it turns begin with flushSoon. */
@@ -105,7 +107,8 @@ export interface NodeSettings {
 }
 
 export interface NodeListener {
-  onView(view: MeshView, former: MeshView): void;
+  /** Left out where nobody follows views: then they are made only when asked for. */
+  onView?(view: MeshView, former: MeshView): void;
   onMemberEvent(event: MemberEvent): void;
   onLinkEvent(event: LinkEvent): void;
   /** A directory statement to keep for the next start. */
@@ -142,7 +145,7 @@ export class MeshNode<Instance extends LocalInstance> {
   constructor(seams: NodeSeams<Instance>, settings: NodeSettings, listener: NodeListener) {
     this.#clock = seams.clock;
     this.#settings = settings;
-    this.directory = createDirectory(seams, settings);
+    this.directory = this.#createDirectory(seams);
     this.control = this.#createControl(seams, listener);
     this.inbound = new Inbound<Instance>({
       clock: seams.clock,
@@ -300,8 +303,9 @@ export class MeshNode<Instance extends LocalInstance> {
     return new ControlLoop(parts, {
       onView: (view, former) => {
         this.actors.onView(view);
-        listener.onView(view, former);
+        listener.onView?.(view, former);
       },
+      followsViews: () => listener.onView !== undefined || this.actors.hostings.isHosting,
       onMemberEvent: (event) => {
         if (event.kind === "dead") this.links.failPeer(event.peer, "its agent was declared dead");
         if (event.kind === "left") this.links.closePeer(event.peer, "its agent left the mesh");
@@ -371,21 +375,16 @@ export class MeshNode<Instance extends LocalInstance> {
       caller: settings.caller,
     });
   }
-}
 
-function createDirectory(
-  seams: Pick<NodeSeams<LocalInstance>, "random" | "signer" | "verifier">,
-  settings: NodeSettings,
-): Directory {
-  const { self, epoch, nonce, region, checkCertificate } = settings;
-  return new Directory({
-    self,
-    epoch,
-    nonce,
-    config: { ...DIRECTORY_DEFAULTS, region, ...settings.directory },
-    random: seams.random.fork("directory"),
-    signer: seams.signer,
-    verifier: seams.verifier,
-    checkCertificate,
-  });
+  #createDirectory(seams: NodeSeams<Instance>): Directory {
+    const { self, epoch, nonce, region, checkCertificate, directory } = this.#settings;
+    const { signer, verifier, reader } = seams;
+    return new Directory({
+      ...{ self, epoch, nonce, signer, verifier, checkCertificate },
+      config: { ...DIRECTORY_DEFAULTS, region, ...directory },
+      random: seams.random.fork("directory"),
+      memberState: (peer) => this.control.memberState(peer),
+      ...(reader === undefined ? {} : { reader }),
+    });
+  }
 }

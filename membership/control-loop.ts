@@ -2,8 +2,9 @@
  * The control loop of one node: failure detector, directory and the view made of both, driven over
  * one control transport and one clock. It decides nothing itself; it hands each event to the part
  * that owns it, carries what one part learns to the other (addresses from documents, liveness to
- * garbage collection), and publishes a new immutable view after each change. The two protocols
- * share a connection: the first byte of a packet says whose it is.
+ * garbage collection), and makes a new immutable view after each change, or where nobody follows
+ * views, when one is asked for. The two protocols share a connection: the first byte of a packet
+ * says whose it is.
  */
 import type {
   Clock,
@@ -12,13 +13,15 @@ import type {
   ControlTransport,
   Timer,
 } from "../core/seams.ts";
-import type { Millis, NodeId } from "../core/types.ts";
+import type { MemberState, Millis, NodeId } from "../core/types.ts";
 import type { MeshView } from "../core/view.ts";
 import type { DirectoryVerdict } from "./anti-entropy.ts";
 import type { Directory, DirectoryOutput, DirectoryReport, OwnContent } from "./directory.ts";
 import type { MemberEvent, MemberRow, Membership, MembershipOutput } from "./membership.ts";
 import type { ViewBuilder } from "./view.ts";
 
+/** With more changes than this that no view shows yet, a whole view is the simpler thing. */
+const PENDING_CHANGES_MAX = 256;
 /** First byte of a control packet. */
 const MEMBERSHIP_PACKET = 1;
 const DIRECTORY_PACKET = 2;
@@ -34,6 +37,8 @@ export interface ControlLoopParts {
 /** What the rest of the node hears from the control loop; called after the loop is done. */
 export interface ControlLoopListener {
   onView(view: MeshView, former: MeshView): void;
+  /** False: a view is made only when view() asks for it, and onView is not called. */
+  followsViews(): boolean;
   onMemberEvent(event: MemberEvent): void;
   /** A directory statement to keep for the next start; replaces the former of this owner and part. */
   onDocument(owner: NodeId, message: Uint8Array, part: number): void;
@@ -51,7 +56,8 @@ export class ControlLoop implements ControlListener {
   readonly #directoryOutput: DirectoryOutput;
   readonly #touched = new Set<NodeId>();
   readonly #changedMembers = new Set<NodeId>();
-  #rowsDropped = -1;
+  /** Undefined: the next view is made from all there is. */
+  #rowsDropped: number | undefined;
   #events: MemberEvent[] = [];
   #timer: Timer | undefined;
   #armedAt: Millis | undefined;
@@ -84,7 +90,13 @@ export class ControlLoop implements ControlListener {
   }
 
   view(): MeshView {
+    this.#updateView(this.#parts.clock.now());
     return this.#view;
+  }
+
+  /** What the failure detector holds of a member; undefined if it does not know it. */
+  memberState(peer: NodeId): MemberState | undefined {
+    return this.#parts.membership.state(peer);
   }
 
   start(seeds: readonly string[]): void {
@@ -218,27 +230,35 @@ export class ControlLoop implements ControlListener {
       this.#parts.membership.learnAddress(owner, document.bind, now, this.#membershipOutput);
     }
     for (const event of this.#events) {
-      this.#parts.directory.setMemberState(event.peer, this.#parts.membership.state(event.peer));
+      this.#parts.directory.onMemberState(event.peer);
     }
   }
 
   #publishView(now: Millis): void {
-    const { membership } = this.#parts;
-    const isWhole = membership.dropped !== this.#rowsDropped;
+    const former = this.#view;
+    if (this.#listener.followsViews()) {
+      this.#updateView(now);
+      if (this.#view !== former) this.#listener.onView(this.#view, former);
+    } else if (this.#changedMembers.size + this.#touched.size > PENDING_CHANGES_MAX) {
+      this.#rowsDropped = undefined;
+      this.#changedMembers.clear();
+      this.#touched.clear();
+    }
+  }
+
+  #updateView(now: Millis): void {
+    const isWhole = this.#parts.membership.dropped !== this.#rowsDropped;
     if (!isWhole && this.#changedMembers.size === 0 && this.#touched.size === 0) return;
-    const view = isWhole ? this.#wholeView(now) : this.#changedView(now);
+    this.#view = isWhole ? this.#wholeView(now) : this.#changedView(now);
     this.#changedMembers.clear();
     this.#touched.clear();
-    if (view === this.#view) return;
-    const former = this.#view;
-    this.#view = view;
-    this.#listener.onView(view, former);
   }
 
   #wholeView(now: Millis): MeshView {
-    const { membership, views } = this.#parts;
+    const { membership, directory, views } = this.#parts;
+    const touched = this.#rowsDropped === undefined ? directory.owners() : this.#touched;
     this.#rowsDropped = membership.dropped;
-    return views.update(membership.snapshot().members, this.#touched, now);
+    return views.update(membership.snapshot().members, touched, now);
   }
 
   /** Work in proportion to what has changed, not to the size of the mesh. */

@@ -4,9 +4,10 @@
  */
 import { MEMBERS_MAX } from "../core/limits.ts";
 import type { Random, Signer, Verifier } from "../core/seams.ts";
-import type { NodeId } from "../core/types.ts";
+import type { MemberState, NodeId } from "../core/types.ts";
 import { ANTI_ENTROPY_DEFAULTS, type AntiEntropyConfig } from "./anti-entropy.ts";
 import type { CertificateCheck } from "./document-codec.ts";
+import type { StatementReader } from "./statement-reader.ts";
 
 export interface DirectoryConfig {
   /**
@@ -59,6 +60,10 @@ export interface DirectoryOptions {
   readonly signer: Signer;
   readonly verifier: Verifier;
   readonly checkCertificate: CertificateCheck;
+  /** What the failure detector holds of a member; undefined if it does not know it. */
+  readonly memberState: (peer: NodeId) => MemberState | undefined;
+  /** Shared by the nodes of one simulation; an agent has its own. */
+  readonly reader?: StatementReader;
 }
 
 /** What an operator should hear of; none of it needs an answer but "duplicate_identity". */

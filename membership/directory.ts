@@ -7,11 +7,11 @@
  * signed by the owner, bounds how long the documents of those who are gone are kept, and nobody
  * accepts or forwards one after it, so that what was dropped cannot come back.
  */
-import { DOCUMENT_BYTES_MAX, MEMBERS_MAX } from "../core/limits.ts";
+import { DOCUMENT_BYTES_MAX } from "../core/limits.ts";
 import { CLOCK_TOLERANCE_MS, readCertificate } from "../core/trust/certificate.ts";
 import { isPlace } from "../core/trust/fields.ts";
 import { toHex } from "../core/trust/sha256.ts";
-import type { MemberState, Millis, NodeId, WallMillis } from "../core/types.ts";
+import type { Millis, NodeId, WallMillis } from "../core/types.ts";
 import { AntiEntropy, type DirectoryVerdict, type SyncContext } from "./anti-entropy.ts";
 import { FingerprintTree } from "./anti-entropy-tree.ts";
 import { PushLimiter, Quarantine } from "./directory-admission.ts";
@@ -23,13 +23,12 @@ import {
   FORGED,
   faultOfProof,
   HEAD_PART,
-  messageHash,
   NOT_A_STATEMENT,
   type OwnerStatement,
-  readStatement,
   type Statement,
 } from "./document-codec.ts";
 import { faultOfInstance, instanceKey, type OwnContent } from "./document-fields.ts";
+import { freshReader, type StatementReader } from "./statement-reader.ts";
 
 export type {
   DirectoryConfig,
@@ -55,9 +54,9 @@ type Admission = DirectoryVerdict | "known" | "refused";
 
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #states = new Map<NodeId, MemberState>();
   readonly #regions = new Set<string>();
   readonly #tree = new FingerprintTree();
+  readonly #reader: StatementReader;
   readonly #quarantine: Quarantine;
   readonly #limiter: PushLimiter;
   readonly #own: OwnStatements;
@@ -71,6 +70,7 @@ export class Directory {
   constructor(options: DirectoryOptions) {
     const { self, epoch, nonce, config, random, signer } = options;
     this.#options = options;
+    this.#reader = options.reader ?? freshReader;
     this.#quarantine = new Quarantine(config.quarantineMax);
     this.#limiter = new PushLimiter(
       config.ownerPushesPerSecond,
@@ -155,14 +155,9 @@ export class Directory {
     this.#antiEntropy.onPeerDown(peer);
   }
 
-  /** What the failure detector holds of a member; undefined once it has forgotten it. */
-  setMemberState(peer: NodeId, state: MemberState | undefined): void {
-    const wasPresent = this.#isPresent(peer);
-    if (state === undefined) this.#states.delete(peer);
-    else if (this.#states.has(peer) || this.#states.size < MEMBERS_MAX) {
-      this.#states.set(peer, state);
-    }
-    if (!wasPresent && this.#isPresent(peer)) this.#quarantine.releaseTemporary(peer);
+  /** What the failure detector holds of a member has changed. */
+  onMemberState(peer: NodeId): void {
+    if (this.#isPresent(peer)) this.#quarantine.releaseTemporary(peer);
   }
 
   /** Takes a message that persist gave before the last stop. */
@@ -252,9 +247,8 @@ export class Directory {
     out: DirectoryOutput,
   ): Admission {
     if (message.length > DOCUMENT_BYTES_MAX) return "malformed";
-    const hash = messageHash(message);
+    const { hash, statement } = this.#reader.read(message);
     if (this.#quarantine.has(hash, now)) return "refused";
-    const statement = readStatement(message, hash);
     if (typeof statement === "string") {
       this.#refuse(hash, undefined, statement, now, out);
       return statement === NOT_A_STATEMENT ? "malformed" : "refused";
@@ -372,7 +366,7 @@ export class Directory {
     // Others take a document only on the topic of its region; elsewhere anti-entropy carries it.
     const isPublished = config.pushEnabled && this.#own.document()?.region === config.region;
     for (const message of fresh) {
-      const statement = readStatement(message, messageHash(message));
+      const { statement } = this.#reader.read(message);
       if (typeof statement === "string") throw new Error(`own statement is invalid: ${statement}`);
       this.#tree.put(statement);
       if (statement.kind === "owner") out.persist(self, message, statement.part);
@@ -446,8 +440,9 @@ export class Directory {
 
   /** True if the failure detector holds the owner alive: its documents stay whatever clocks say. */
   #isPresent(owner: NodeId): boolean {
-    const state = this.#states.get(owner);
-    return owner === this.#options.self || state === "alive" || state === "suspect";
+    if (owner === this.#options.self) return true;
+    const state = this.#options.memberState(owner);
+    return state === "alive" || state === "suspect";
   }
 }
 

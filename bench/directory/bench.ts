@@ -198,6 +198,7 @@ function directoryOf(signer: Signer): Directory {
     signer,
     verifier,
     checkCertificate: check,
+    memberState: () => undefined,
   });
 }
 

@@ -128,6 +128,10 @@ export class Hostings {
     return [...this.#rows.values()].map(({ entry }) => entry);
   }
 
+  get isHosting(): boolean {
+    return this.#rows.size > 0;
+  }
+
   /** Looks for keys that belong elsewhere now. */
   onView(view: MeshView): void {
     for (const row of this.#rows.values()) {

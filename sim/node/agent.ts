@@ -74,7 +74,8 @@ export class Agent {
     this.node = new MeshNode(
       {
         ...{ clock: this.clock, random, signer: this.signer, verifier: signatures },
-        ...{ control: this.control, links: this.links, registry: fleet.registry },
+        ...{ control: this.control, links: this.links },
+        ...{ registry: fleet.registry, reader: fleet.reader },
         flushSoon: (callback) => world.atTurnEnd(callback),
         instances: this.#instances(),
         outside: {
@@ -171,7 +172,6 @@ export class Agent {
   #listener(): NodeListener {
     const { fleet, host } = this;
     return {
-      onView: () => {},
       onMemberEvent: (event) => this.#onMemberEvent(event),
       onLinkEvent: () => {},
       onDocument: (owner, message, part) => {

@@ -9,7 +9,6 @@ import {
   issueCertificate,
   mayOffer,
 } from "../../core/trust/certificate.ts";
-import { openEnvelope } from "../../core/trust/envelope.ts";
 import type { NodeId, WallMillis } from "../../core/types.ts";
 import type { CertificateCheck } from "../../membership/document-codec.ts";
 import { Registry } from "../../membership/registry.ts";
@@ -25,6 +24,7 @@ import type { TraceEvent } from "../trace.ts";
 import { Agent } from "./agent.ts";
 import { Gossip } from "./gossip.ts";
 import { Host } from "./host.ts";
+import { SharedReader } from "./shared-reader.ts";
 
 const TRUST_DOMAIN = "sim";
 const CERTIFICATE_TTL_MS = 90 * 86_400_000;
@@ -32,8 +32,6 @@ const CERTIFICATE_TTL_MS = 90 * 86_400_000;
 const VERDICT_MS = 3_600_000;
 /** How many machines everybody knows from the start. */
 const SEEDS = 3;
-/** Statements whose order is remembered. */
-const ORDERS_MAX = 100_000;
 const NODE_ID = /12D3KooW\w+/g;
 
 /** A trace event before its moment is known. */
@@ -52,6 +50,7 @@ export class Fleet {
   readonly gossip: Gossip;
   readonly signatures: Signatures;
   readonly registry = new Registry();
+  readonly reader = new SharedReader();
   readonly hosts: readonly Host[];
   /** How often each rare thing happened. */
   readonly marks = new Map<string, number>();
@@ -60,8 +59,6 @@ export class Fleet {
   readonly #certificates = new Map<NodeId, Uint8Array>();
   readonly #judged = new Map<NodeId, Judged>();
   readonly #labels = new Map<Host, string>();
-  /** Epoch and seq of statements, by their signature. */
-  readonly #orders = new Map<number, { readonly epoch: number; readonly seq: number }>();
   readonly #authority: Signer;
   #lanes = 0;
 
@@ -184,15 +181,11 @@ export class Fleet {
   }
 
   onStored(agent: Agent, owner: NodeId, message: Uint8Array, part: number): void {
-    const key = signatureKey(message);
-    let order = this.#orders.get(key);
-    if (order === undefined) {
-      order = orderOf(message);
-      if (this.#orders.size >= ORDERS_MAX) this.#orders.clear();
-      this.#orders.set(key, order);
-    }
+    const { statement } = this.reader.read(message);
+    if (typeof statement === "string") throw new Error(`what was stored is ${statement}`);
+    const { epoch, seq } = statement;
     const { index } = agent.host;
-    this.emit({ kind: "stored", node: index, owner: this.indexOf(owner), part, ...order });
+    this.emit({ kind: "stored", node: index, owner: this.indexOf(owner), part, epoch, seq });
   }
 
   #judge(peer: NodeId, bytes: Uint8Array, wall: WallMillis): CertificateVerdict {
@@ -211,16 +204,4 @@ export class Fleet {
 
 function isEqual(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, at) => byte === other[at]);
-}
-
-/** 48 bits of a statement's signature, which follows its version and kind. */
-function signatureKey(message: Uint8Array): number {
-  let key = 0;
-  for (let at = 2; at < 8; at += 1) key = key * 256 + (message[at] ?? 0);
-  return key;
-}
-
-function orderOf(message: Uint8Array): { readonly epoch: number; readonly seq: number } {
-  const fields = openEnvelope(message)?.fields ?? {};
-  return { epoch: Number(fields["epoch"]), seq: Number(fields["seq"]) };
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encode } from "../../core/codec.ts";
 import { SeededRandom } from "../../core/random.ts";
-import type { Millis, WallMillis } from "../../core/types.ts";
+import type { MemberState, Millis, NodeId, WallMillis } from "../../core/types.ts";
 import { decodePacket, encodePacket } from "../../membership/anti-entropy-packets.ts";
 import { FingerprintTree, LEAF_LEVEL, type TreeItem } from "../../membership/anti-entropy-tree.ts";
 import type { Statement, VitalsStatement } from "../../membership/document-codec.ts";
@@ -28,8 +28,13 @@ function meshOf(count: number, seed: number, faults: Faults): TestMesh {
 }
 
 /** A directory that already stores what `count` owners have said. */
-function filled(name: string, count: number, seed = 1) {
-  const directory = directoryOf(name, { pushEnabled: false }, { seed });
+function filled(
+  name: string,
+  count: number,
+  seed = 1,
+  states: ReadonlyMap<NodeId, MemberState> = new Map(),
+) {
+  const directory = directoryOf(name, { pushEnabled: false }, { seed, states });
   for (const message of population(count)) directory.restore(message, 1_000 as Millis, WALL);
   return directory;
 }
@@ -148,10 +153,9 @@ describe("anti-entropy alone", () => {
 
   it("does not fetch again what it refused, and still gets everything else", () => {
     const mesh = new TestMesh(8, CALM);
-    mesh.add("n0", filled("n0", 50));
+    mesh.add("n0", filled("n0", 50, 1, new Map([[nodeId("o45"), "alive"]])));
     mesh.add("n1", filled("n1", 20));
     const late = (mesh.now + 1) as Millis;
-    mesh.node("n0").setMemberState(nodeId("o45"), "alive");
     const out = new Outbox();
     const far = (WALL + 40 * 3_600_000) as WallMillis;
     directoryOf("o45", {}, { epoch: 2 }).setOwn(content("o45"), late, far, out);

@@ -58,6 +58,7 @@ class Host implements ControlTransport {
       config: DIRECTORY_DEFAULTS,
       random: random.fork("directory"),
       checkCertificate: checkTestCertificate,
+      memberState: (peer) => this.loop.memberState(peer),
     });
     const membership = new Membership({
       ...identity,
@@ -72,6 +73,7 @@ class Host implements ControlTransport {
       { clock: wire.clock, transport: this, membership, directory, views },
       {
         onView: ignore,
+        followsViews: () => true,
         onMemberEvent: ignore,
         onDocument: ignore,
         onDirectoryReport: ignore,

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { SeededRandom } from "../../core/random.ts";
 import type { Signer, Verifier } from "../../core/seams.ts";
 import { checkCertificate, issueCertificate, mayOffer } from "../../core/trust/certificate.ts";
-import type { Millis, NodeId, WallMillis } from "../../core/types.ts";
+import type { MemberState, Millis, NodeId, WallMillis } from "../../core/types.ts";
 import {
   DIRECTORY_DEFAULTS,
   Directory,
@@ -129,9 +129,15 @@ export class Outbox implements DirectoryOutput {
 export function directoryOf(
   name: string,
   config: Partial<DirectoryConfig> = {},
-  options: { epoch?: number; nonce?: number; seed?: number } = {},
+  options: {
+    epoch?: number;
+    nonce?: number;
+    seed?: number;
+    /** What the failure detector holds of members; may change. */
+    states?: ReadonlyMap<NodeId, MemberState>;
+  } = {},
 ): Directory {
-  const { epoch = 1, nonce = 7, seed = 1 } = options;
+  const { epoch = 1, nonce = 7, seed = 1, states } = options;
   return new Directory({
     self: nodeId(name),
     epoch,
@@ -141,6 +147,7 @@ export function directoryOf(
     signer: fakeSigner(nodeId(name)),
     verifier: fakeVerifier,
     checkCertificate: checkTestCertificate,
+    memberState: (peer) => states?.get(peer),
   });
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SeededRandom } from "../../core/random.ts";
-import type { Millis, WallMillis } from "../../core/types.ts";
+import type { MemberState, Millis, NodeId, WallMillis } from "../../core/types.ts";
 import { DIRECTORY_DEFAULTS, Directory } from "../../membership/directory.ts";
 import {
   certificateOf,
@@ -294,6 +294,7 @@ describe("refusals", () => {
     const directory = new Directory({
       ...{ self: nodeId("z"), epoch: 1, nonce: 7, config: DIRECTORY_DEFAULTS },
       ...{ random: new SeededRandom(1), signer: fakeSigner(nodeId("z")), verifier: fakeVerifier },
+      memberState: () => undefined,
       checkCertificate: (peer, bytes) =>
         isMended
           ? checkTestCertificate(peer, bytes)
@@ -339,9 +340,8 @@ describe("leases", () => {
 
   it("drops a dead owner's document after its lease, and never takes it back", () => {
     const [message] = history("a", [1]) as [Uint8Array];
-    const directory = directoryOf("z");
+    const directory = directoryOf("z", {}, { states: new Map([[nodeId("a"), "dead"]]) });
     const out = new Outbox();
-    directory.setMemberState(nodeId("a"), "dead");
     directory.onPublished(TOPIC, message, NOW, WALL, out);
     directory.onDeadline(at(11 * HOUR), wallAt(11 * HOUR), out);
     expect(directory.get(nodeId("a"))).toBeDefined();
@@ -356,25 +356,26 @@ describe("leases", () => {
     const [message] = history("a", [1]) as [Uint8Array];
     const year = 365 * 24 * HOUR;
     for (const state of ["alive", "suspect"] as const) {
-      const directory = directoryOf("z");
-      directory.setMemberState(nodeId("a"), state);
+      const states = new Map([[nodeId("a"), state]]);
+      const directory = directoryOf("z", {}, { states });
       const out = new Outbox();
       directory.onPublished(TOPIC, message, NOW, WALL, out);
       directory.onDeadline(at(year), wallAt(year), out);
       directory.onDeadline(at(year + HOUR), wallAt(-year), out);
       expect(directory.get(nodeId("a"))).toBeDefined();
-      const other = directoryOf("y");
-      other.setMemberState(nodeId("a"), state);
+      const other = directoryOf("y", {}, { states });
       expect(other.onPublished(TOPIC, message, NOW, wallAt(year), out)).toBe("accept");
     }
   });
 
   it("takes an expired document after all once its owner turns out alive", () => {
     const [message] = history("a", [1]) as [Uint8Array];
-    const directory = directoryOf("z");
+    const states = new Map<NodeId, MemberState>();
+    const directory = directoryOf("z", {}, { states });
     const out = new Outbox();
     expect(directory.onPublished(TOPIC, message, NOW, wallAt(late), out)).toBe("ignore");
-    directory.setMemberState(nodeId("a"), "alive");
+    states.set(nodeId("a"), "alive");
+    directory.onMemberState(nodeId("a"));
     expect(directory.onPublished(TOPIC, message, NOW, wallAt(late), out)).toBe("accept");
   });
 });
