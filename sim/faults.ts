@@ -205,7 +205,7 @@ export class Faults {
     this.#count("clone");
     this.#clones += 1;
     const clone = this.#fleet.addClone(host, this.#fleet.hosts.length + this.#clones);
-    clone.disk.epoch = host.disk.epoch;
+    clone.disk.copyEpoch(host.disk);
     this.#fleet.start(clone);
     this.#during("clone", forMs, [node], undefined, () => this.#fleet.stop(clone, "killed"));
   }

@@ -125,6 +125,8 @@ export interface Workload {
   readonly keyed: number;
   /** Part of the requests that must not run twice. */
   readonly unsafe: number;
+  /** Besides, so many times a second one busy node sends several at once, with one key. */
+  readonly burstsPerSecond?: number;
 }
 
 export interface Plan {
@@ -221,6 +223,9 @@ function faultOfNetwork(value: unknown): string | undefined {
 function faultOfWorkload(value: unknown): string | undefined {
   if (!isObject(value)) return `"workload" is not an object`;
   const numbers = ["services", "instancesPerNode", "requestsPerSecond", "keyed", "unsafe"];
+  const bursts = value["burstsPerSecond"];
+  if (bursts !== undefined && !isAmount(bursts))
+    return `"workload.burstsPerSecond" is not a number`;
   const missing = numbers.find((name) => !isAmount(value[name]));
   return missing === undefined ? undefined : `"workload.${missing}" is not a number from 0`;
 }

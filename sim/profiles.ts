@@ -51,7 +51,10 @@ const RECIPES: Readonly<Record<Profile, Recipe>> = {
   wan: { ...QUIET, isWide: true, rates: { ...QUIET.rates, road: 2, reset: 2 } },
   gray: {
     ...QUIET,
-    rates: { ...QUIET.rates, slow: 2, road: 4, pause: 3, application: 3, disk: 1, starve: 1 },
+    rates: {
+      ...{ ...QUIET.rates, slow: 2, road: 4, pause: 3, application: 3, disk: 1, starve: 1 },
+      crash: 1,
+    },
   },
   partition: { ...QUIET, rates: { ...QUIET.rates, partition: 2, road: 1, reset: 2 } },
   crash: { ...QUIET, rates: { ...QUIET.rates, crash: 6, leave: 1 } },
@@ -95,7 +98,8 @@ export function drawPlan(choice: ProfileChoice): Plan {
     preset: recipe.isWide ? "wan" : "lan",
     membership: drawParameters(draws, profile),
     push: !draws.chance(0.1),
-    leaseMs: 12 * 3_600_000,
+    // Where wall clocks jump by an hour, a short lease makes them matter.
+    leaseMs: (profile === "clock" && draws.chance(0.5) ? 0.5 : 12) * 3_600_000,
     network: drawNetwork(draws, recipe.isWide, profile === "calm"),
     clockOffsetMs: recipe.clockOffsetMs,
     clockDriftPpm: recipe.clockDriftPpm,
@@ -103,6 +107,7 @@ export function drawPlan(choice: ProfileChoice): Plan {
       ...{ instancesPerNode: 2, keyed: 0.5, unsafe: 0.3 },
       services: Math.max(8, Math.floor(nodes / 8)),
       requestsPerSecond: draws.pick([2, 5, 10]),
+      burstsPerSecond: profile === "calm" || nodes > 64 ? 0 : draws.pick([0, 1, 3]),
     },
     events: drawEvents(draws, recipe, nodes, virtualMs),
   };
@@ -156,10 +161,25 @@ function drawEvents(draws: Draws, recipe: Recipe, nodes: number, virtualMs: numb
     for (let made = 0; made < count; made += 1) {
       const atMs = draws.between(0, Math.max(0, virtualMs - 1_000));
       const event = drawEvent(draws, kind, atMs, nodes, ids);
-      if (event !== undefined) events.push(event);
+      if (event !== undefined) events.push(...repeated(draws, event, virtualMs));
     }
   }
   return events.sort((one, other) => one.atMs - other.atMs);
+}
+
+/** Now and then a partition comes and goes, and an application registers in a storm. */
+function repeated(draws: Draws, event: PlanEvent, virtualMs: number): readonly PlanEvent[] {
+  const { kind, atMs } = event;
+  if (kind !== "partition" && kind !== "register") return [event];
+  if (!draws.chance(0.15)) return [event];
+  const everyMs = kind === "partition" ? draws.between(10_000, 25_000) : 100;
+  const times = kind === "partition" ? draws.between(5, 9) : 30;
+  const startMs = Math.min(atMs, Math.max(0, virtualMs - times * everyMs));
+  return Array.from({ length: times }, (_, at): PlanEvent => {
+    const when = { atMs: startMs + at * everyMs };
+    if (event.kind === "partition") return { ...event, ...when, forMs: Math.floor(everyMs * 0.8) };
+    return event.kind === "register" ? { ...event, ...when, id: `${event.id}-${at}` } : event;
+  });
 }
 
 interface Ids {

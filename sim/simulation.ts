@@ -187,7 +187,7 @@ export class Simulation {
       const instances = services.flatMap((service) =>
         service.instances.map(({ id }) => `${service.key}/${id}`),
       );
-      this.fleet.emit({ kind: "settled", node: index, root, instances });
+      this.fleet.emit({ kind: "settled", node: index, root, instances, held: agent.held() });
     }
   }
 
@@ -210,7 +210,11 @@ function checkContext(plan: Plan): CheckContext {
   // Shortest while a node knows of nobody else, longest when it knows of all.
   const { minMs: suspicionMinMs, maxMs: loneSuspicionMs } = suspicionBounds(config, 1);
   const detectMs = suspicionBounds(config, plan.nodes).maxMs + DETECT_SLACK_MS;
-  return { nodes: plan.nodes, detectMs, suspicionMinMs, loneSuspicionMs };
+  const { observers, fullMeshMax, connectionsMax } = config;
+  return {
+    ...{ nodes: plan.nodes, detectMs, suspicionMinMs, loneSuspicionMs },
+    ...{ observers, fullMeshMax, connectionsMax },
+  };
 }
 
 function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {

@@ -71,6 +71,8 @@ export type TraceEvent = { readonly at: number } & (
       readonly part: number;
       readonly epoch: number;
       readonly seq: number;
+      /** By the clock of the node. */
+      readonly wallMs: number;
     }
   /** An application's call returned: the instance is on disk, or removed from it. */
   | {
@@ -119,8 +121,18 @@ export type TraceEvent = { readonly at: number } & (
       readonly node: number;
       readonly root: string;
       readonly instances: readonly string[];
+      readonly held: Held;
     }
 );
+
+/** How much a node keeps. */
+export interface Held {
+  readonly members: number;
+  readonly statements: number;
+  readonly rumours: number;
+  readonly subjects: number;
+  readonly peers: number;
+}
 
 export interface TracedAttempt {
   /** Microseconds of the world. */

@@ -7,6 +7,7 @@
 import type { GrapevineError } from "../core/errors.ts";
 import type { ExchangeObserver, RequestHead, ResponseHead } from "../core/exchange/contract.ts";
 import { serviceKey } from "../core/names.ts";
+import { drawBelow, drawFloat, streamKey } from "./engine/draws.ts";
 import { instanceOf } from "./faults.ts";
 import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
@@ -14,6 +15,9 @@ import type { Host } from "./node/host.ts";
 import { type DrawnRequest, drawRequest, furnished } from "./requests.ts";
 
 const REQUEST_DEADLINE_MS = 10_000;
+/** Requests that come at once, and the keys that they share. */
+const BURST = 8;
+const BURST_KEYS = 4;
 const BODY = new TextEncoder().encode("0123456789abcdef");
 
 export interface RequestCounts {
@@ -43,8 +47,9 @@ export class Workload {
 
   /** Sends requests from now until `stop`. */
   start(): void {
-    const { requestsPerSecond, services } = this.#fleet.plan.workload;
+    const { requestsPerSecond, burstsPerSecond = 0, services } = this.#fleet.plan.workload;
     if (requestsPerSecond > 0 && services > 0) this.#scheduleNext();
+    if (burstsPerSecond > 0 && services > 0) this.#scheduleBurst(1, burstsPerSecond);
   }
 
   stop(): void {
@@ -59,6 +64,23 @@ export class Workload {
       if (this.#isOver) return;
       this.#send(drawn);
       this.#scheduleNext();
+    });
+  }
+
+  /** One caller that hammers a few instances: only there do breakers and budgets come into play. */
+  #scheduleBurst(number: number, perSecond: number): void {
+    const { world, hosts, plan } = this.#fleet;
+    const key = streamKey(plan.seed, 0xb057);
+    const pauseUs = Math.ceil((2_000_000 / perSecond) * drawFloat(key, number * 2));
+    world.plan(world.now + pauseUs, undefined, "workload", () => {
+      if (this.#isOver) return;
+      this.#scheduleBurst(number + 1, perSecond);
+      const { agent } = hosts[drawBelow(key, 0, hosts.length)] as Host;
+      if (agent === undefined || agent.lane.isPaused) return;
+      const shared = `burst ${drawBelow(key, number * 2 + 1, BURST_KEYS)}`;
+      world.plan(world.now, agent.lane, "workload", () => {
+        for (let sent = 0; sent < BURST; sent += 1) this.#open(agent, "s0", shared, true);
+      });
     });
   }
 

@@ -2,20 +2,27 @@
 import { accuracy } from "./accuracy.ts";
 import { acknowledged, noUndead } from "./acknowledged.ts";
 import { atMostOnce } from "./at-most-once.ts";
+import { boundedState } from "./bounded-state.ts";
 import type { CreateChecker } from "./checker.ts";
 import { completeness } from "./completeness.ts";
+import { damped } from "./damped.ts";
 import { deadTarget } from "./dead-target.ts";
 import { documentProvenance } from "./document-provenance.ts";
 import { freshEpoch } from "./fresh-epoch.ts";
+import { halfOpenProbes } from "./half-open-probes.ts";
+import { lease } from "./lease.ts";
 import { monotoneLife } from "./monotone-life.ts";
 import { monotoneStore } from "./monotone-store.ts";
 import { noLoneVerdict } from "./no-lone-verdict.ts";
+import { noticedClone } from "./noticed-clone.ts";
 import { offeredTarget } from "./offered-target.ts";
 import { oneOutcome } from "./one-outcome.ts";
 import { openBreaker } from "./open-breaker.ts";
 import { ownerOnly } from "./owner-only.ts";
+import { publishRate } from "./publish-rate.ts";
 import { retryBudget } from "./retry-budget.ts";
 import { stalledAccuser } from "./stalled-accuser.ts";
+import { toldLeave } from "./told-leave.ts";
 
 export const CHECKERS: readonly CreateChecker[] = [
   monotoneLife,
@@ -24,15 +31,22 @@ export const CHECKERS: readonly CreateChecker[] = [
   noLoneVerdict,
   accuracy,
   completeness,
+  boundedState,
   stalledAccuser,
+  damped,
+  noticedClone,
+  toldLeave,
   monotoneStore,
   documentProvenance,
   acknowledged,
   noUndead,
+  lease,
+  publishRate,
   deadTarget,
   offeredTarget,
   oneOutcome,
   atMostOnce,
+  halfOpenProbes,
   openBreaker,
   retryBudget,
 ];

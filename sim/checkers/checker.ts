@@ -13,6 +13,10 @@ export interface CheckContext {
   readonly suspicionMinMs: number;
   /** Without a second accuser, no sooner than this. */
   readonly loneSuspicionMs: number;
+  /** What bounds a node's neighbours. */
+  readonly observers: number;
+  readonly fullMeshMax: number;
+  readonly connectionsMax: number;
 }
 
 /** `nodes`: whom it concerns, for the account of a failure. */

@@ -19,6 +19,7 @@ import { instanceKey } from "../../membership/document-fields.ts";
 import type { MemberEvent } from "../../membership/membership.ts";
 import type { Lane } from "../engine/lane.ts";
 import { LocalClock } from "../engine/local-clock.ts";
+import type { Held } from "../trace.ts";
 import { type Application, serve } from "./application.ts";
 import { SimControl } from "./control.ts";
 import { readEmission } from "./emissions.ts";
@@ -116,6 +117,18 @@ export class Agent {
     if (!this.host.disk.deleteRegistration(key)) return;
     this.offer();
     this.fleet.emit({ kind: "deregistered", node: this.host.index, instance: key });
+  }
+
+  /** How much it keeps, for the check that this is bounded. */
+  held(): Held {
+    const { statements } = this.node.directory.snapshot();
+    let held = { members: 0, statements: statements.length, rumours: 0, subjects: 0, peers: 0 };
+    this.node.control.withMembership((membership) => {
+      const { rumours, subjects, peers } = membership.health();
+      const members = membership.snapshot().members.length;
+      held = { ...held, members, rumours, subjects, peers };
+    });
+    return held;
   }
 
   /** Watches the event loop while something is wrong with it: at other times nothing runs late. */

@@ -17,13 +17,21 @@ interface Written {
 export class Disk {
   isFull = false;
   epoch = 0;
+  #syncedEpoch = 0;
   readonly registrations = new Map<string, InstanceEntry>();
   readonly #documents = new Map<string, Written>();
 
   /** The epoch of the next start: above every earlier one, and at least the wall clock. */
   nextEpoch(wallMs: number): number {
     this.epoch = Math.max(this.epoch + 1, Math.floor(wallMs));
+    this.#syncedEpoch = this.epoch;
     return this.epoch;
+  }
+
+  /** What a copy of the disk starts with. */
+  copyEpoch(from: Disk): void {
+    this.epoch = from.epoch;
+    this.#syncedEpoch = from.epoch;
   }
 
   /** False if the disk takes nothing: then it must not be acknowledged. */
@@ -51,6 +59,7 @@ export class Disk {
   }
 
   losePower(now: number): void {
+    this.epoch = this.#syncedEpoch;
     for (const [key, { at }] of this.#documents) {
       if (now - at < UNSYNCED_US) this.#documents.delete(key);
     }
@@ -58,6 +67,7 @@ export class Disk {
 
   wipe(): void {
     this.epoch = 0;
+    this.#syncedEpoch = 0;
     this.registrations.clear();
     this.#documents.clear();
   }

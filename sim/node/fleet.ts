@@ -185,7 +185,10 @@ export class Fleet {
     if (typeof statement === "string") throw new Error(`what was stored is ${statement}`);
     const { epoch, seq } = statement;
     const { index } = agent.host;
-    this.emit({ kind: "stored", node: index, owner: this.indexOf(owner), part, epoch, seq });
+    const wallMs = agent.clock.wall();
+    this.emit({
+      ...{ kind: "stored", node: index, owner: this.indexOf(owner), part, epoch, seq, wallMs },
+    });
   }
 
   #judge(peer: NodeId, bytes: Uint8Array, wall: WallMillis): CertificateVerdict {

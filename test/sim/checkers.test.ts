@@ -3,11 +3,12 @@ import { describe, expect, it } from "vitest";
 import { CHECKERS } from "../../sim/checkers/all.ts";
 import type { CheckContext, Violation } from "../../sim/checkers/checker.ts";
 import { Panel } from "../../sim/checkers/panel.ts";
-import type { TraceEvent } from "../../sim/trace.ts";
+import type { Held, TraceEvent } from "../../sim/trace.ts";
 
 const context: CheckContext = {
   ...{ nodes: 4, detectMs: 30_000 },
   ...{ suspicionMinMs: 3_000, loneSuspicionMs: 18_000 },
+  ...{ observers: 1, fullMeshMax: 1, connectionsMax: 2 },
 };
 const S = 1_000_000;
 
@@ -60,6 +61,25 @@ const record = (at: number, target: number, breaker = "closed", times = 1): Trac
 const registered = (node: number, at = 0): TraceEvent => ({
   ...{ at, kind: "registered", node, instance: "default/s/i" },
 });
+const published = (seq: number, notAfter = 0, at = 0): TraceEvent => ({
+  ...{ at, kind: "published", node: 1, part: 0, epoch: 1, seq, notAfter, instances: [] },
+});
+const stored = (at: number, seq: number, wallMs = 0): TraceEvent => ({
+  ...{ at, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq, wallMs },
+});
+const settled = (id: string, held: Partial<Held> = {}): TraceEvent => ({
+  ...{ at: S, kind: "settled", node: 0, root: "a", instances: [`default/s/${id}`] },
+  held: { members: 4, statements: 4, rumours: 0, subjects: 1, peers: 2, ...held },
+});
+const deathsRefuted = (count: number, afterMs: number): TraceEvent[] =>
+  Array.from({ length: count }, (_, life) => [
+    { ...accused(life * 10 * S, 0, 1, "dead", "agreed"), incarnation: life } as TraceEvent,
+    said(1, life + 1, 1, life * 10 * S + afterMs * 1_000),
+  ]).flat();
+const left = (leavingAt: number, at: number): TraceEvent[] => [
+  { at: leavingAt, kind: "leaving", node: 1 },
+  { at, kind: "stop", node: 1, how: "left" },
+];
 
 /** Everybody runs and has said so; the checker's own events follow. */
 const running = [start(0), start(1), start(2), said(0), said(1), said(2)];
@@ -121,6 +141,29 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
       belief(40 * S, 0, 2, "alive"),
     ],
   ],
+  ["S-M9", [settled("i", { members: 5 })], [settled("i")]],
+  ["S-M9", [settled("i", { statements: 5 })], [settled("i", { statements: 3 })]],
+  ["S-M9", [settled("i", { rumours: 3 })], [settled("i", { rumours: 1 })]],
+  ["S-M9", [settled("i", { subjects: 2 })], [settled("i", { subjects: 0 })]],
+  ["S-M9", [settled("i", { peers: 3 })], [settled("i", { peers: 1 })]],
+  ["S-M12", deathsRefuted(6, 10), [...deathsRefuted(5, 10), ...deathsRefuted(6, 2_100)]],
+  [
+    "L-M13",
+    [...running, fault(S, true, "clone", [1]), fault(20 * S, false, "clone", [1])],
+    [
+      ...[...running, fault(S, true, "clone", [1])],
+      { at: 9 * S, kind: "duplicate", node: 1, subject: 1 },
+      fault(20 * S, false, "clone", [1]),
+    ],
+  ],
+  [
+    "L-M14",
+    [...running, belief(S, 0, 1, "alive"), ...left(2 * S, 3 * S), belief(9 * S, 0, 2, "alive")],
+    [
+      ...[...running, belief(S, 0, 1, "alive"), ...left(2 * S, 3 * S)],
+      ...[belief(4 * S, 0, 1, "left"), belief(9 * S, 0, 2, "alive")],
+    ],
+  ],
   [
     "S-M10",
     [
@@ -134,44 +177,36 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
       accused(8 * S, 0, 1, "suspect", "silence"),
     ],
   ],
-  [
-    "S-D2",
-    [
-      { at: 0, kind: "published", node: 1, part: 0, epoch: 1, seq: 1, notAfter: 0, instances: [] },
-      { at: 0, kind: "published", node: 1, part: 0, epoch: 1, seq: 2, notAfter: 0, instances: [] },
-      { at: 1, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 2 },
-      { at: 2, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 1 },
-    ],
-    [
-      { at: 0, kind: "published", node: 1, part: 0, epoch: 1, seq: 1, notAfter: 0, instances: [] },
-      { at: 1, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 1 },
-    ],
-  ],
-  [
-    "S-D3",
-    [{ at: 1, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 2 }],
-    [
-      { at: 0, kind: "published", node: 1, part: 0, epoch: 1, seq: 2, notAfter: 0, instances: [] },
-      { at: 1, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq: 2 },
-    ],
-  ],
-  [
-    "S-D4",
-    [registered(1), { at: S, kind: "settled", node: 0, root: "a", instances: ["default/s/j"] }],
-    [registered(1), { at: S, kind: "settled", node: 0, root: "a", instances: ["default/s/i"] }],
-  ],
+  ["S-D2", [published(1), published(2), stored(1, 2), stored(2, 1)], [published(1), stored(1, 1)]],
+  ["S-D3", [stored(1, 2)], [published(2), stored(1, 2)]],
+  ["S-D4", [registered(1), settled("j")], [registered(1), settled("i")]],
   [
     "S-D5",
     [
       registered(1),
       { at: 1, kind: "deregistered", node: 1, instance: "default/s/i" },
-      { at: S, kind: "settled", node: 0, root: "a", instances: ["default/s/i"] },
+      settled("i"),
     ],
     [
       registered(1),
       { at: 1, kind: "deregistered", node: 1, instance: "default/s/i" },
-      { at: S, kind: "settled", node: 0, root: "a", instances: ["default/s/j"] },
+      settled("j"),
     ],
+  ],
+  [
+    "S-D6",
+    [published(1, 1_000), stored(1, 1, 3_600_000), belief(S, 0, 2, "alive")],
+    [
+      published(1, 1_000),
+      stored(1, 1, 3_600_000),
+      belief(1, 0, 1, "alive"),
+      stored(S, 1, 3_600_000),
+    ],
+  ],
+  [
+    "S-D10",
+    Array.from({ length: 25 }, (_, seq) => published(seq, 0, seq * 100_000)),
+    Array.from({ length: 25 }, (_, seq) => published(seq, 0, seq * S)),
   ],
   [
     "S-R1",
@@ -199,6 +234,21 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
       request(0, true),
       { at: 1, kind: "executed", node: 1, request: "r", instance: "i" },
       { at: 2, kind: "executed", node: 2, request: "r", instance: "j" },
+    ],
+  ],
+  [
+    "S-B2",
+    [
+      registered(1),
+      record(S, 1, "half-open"),
+      record(S, 1, "half-open"),
+      record(1.2 * S, 1, "half-open"),
+    ],
+    [
+      registered(1),
+      record(S, 1, "half-open"),
+      record(S, 1, "half-open"),
+      record(3 * S, 1, "half-open"),
     ],
   ],
   ["S-B3", [registered(1), record(S, 1, "open")], [registered(1), record(S, 1, "half-open")]],

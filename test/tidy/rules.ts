@@ -169,6 +169,7 @@ export const sizes: Rule = (files) =>
 const ENTRY_POINTS = new Set([
   ...["index.ts", "test/integration/actor-host.ts"],
   ...["agent/daemon.ts", "cli/main.ts", "vitest.config.ts", "test/fuzz/main.ts"],
+  "test/sim/mutants/main.ts",
 ]);
 
 /** An export that nothing imports. A type may also be exported because a signature names it. */

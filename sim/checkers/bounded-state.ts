@@ -1,0 +1,26 @@
+/**
+ * S-M9. Judged at rest, when all faults are long over: whatever happened, crash loops included, what
+ * a node holds follows from who there is and not from what was said.
+ */
+import type { CreateChecker } from "./checker.ts";
+
+/** A suspicion of the last moments may still be told. */
+const TOLD_SHARE = 0.25;
+
+export const boundedState: CreateChecker = ({ nodes, observers, fullMeshMax, connectionsMax }) => ({
+  name: "S-M9",
+  statement: "at rest a node holds one row per identity, few neighbours and nothing left to tell",
+  on: {
+    settled: ({ node, held }, report) => {
+      const { members, statements, rumours, subjects, peers } = held;
+      const say = (what: string) => report(`n${node} holds ${what}`, [node]);
+      if (members > nodes) say(`${members} members of ${nodes} identities`);
+      if (statements > nodes) say(`${statements} documents of ${nodes} owners`);
+      if (rumours > Math.max(2, nodes * TOLD_SHARE)) say(`${rumours} rumours that do not end`);
+      if (nodes > observers + 2 && subjects > observers) {
+        say(`${subjects} subjects, though each member needs ${observers} observers`);
+      }
+      if (nodes > fullMeshMax + 1 && peers > connectionsMax) say(`${peers} connections`);
+    },
+  },
+});
