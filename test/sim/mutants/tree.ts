@@ -24,13 +24,15 @@ export function createTree(files: readonly FilePatch[]): Tree {
       cpSync(join(ROOT, name), join(root, name), { recursive: true });
     }
     symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"), "dir");
-    for (const file of files) {
-      const path = join(root, file.path);
-      writeFileSync(path, applyHunks(readFileSync(path, "utf8"), file));
-    }
+    for (const file of files) writeFileSync(join(root, file.path), mutated(file));
   } catch (error) {
     remove();
     throw error;
   }
   return { root, remove };
+}
+
+/** The text of the file with its hunks; throws if they do not fit. */
+export function mutated(file: FilePatch): string {
+  return applyHunks(readFileSync(join(ROOT, file.path), "utf8"), file);
 }
