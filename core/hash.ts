@@ -3,10 +3,28 @@
  * x86 32-bit over the UTF-8 bytes of a text. Pinned by test vectors; a change moves every key.
  */
 const encoder = new TextEncoder();
+/** Short texts are copied by hand, which costs less than a call of the encoder. */
+const ASCII_LENGTH_MAX = 96;
+const asciiBuffers = Array.from({ length: ASCII_LENGTH_MAX + 1 }, (_, length) => {
+  return new Uint8Array(length);
+});
 
 /** MurmurHash3 x86_32 of the text's UTF-8 bytes: 0 to 2^32 - 1. */
 export function hash32(text: string, seed = 0): number {
-  return hashBytes32(encoder.encode(text), seed);
+  const { length } = text;
+  const bytes = length <= ASCII_LENGTH_MAX ? asciiBytes(text, length) : undefined;
+  return hashBytes32(bytes ?? encoder.encode(text), seed);
+}
+
+/** The text's bytes in a buffer that the next call uses again; undefined if it is not all ASCII. */
+function asciiBytes(text: string, length: number): Uint8Array | undefined {
+  const bytes = asciiBuffers[length] as Uint8Array;
+  for (let at = 0; at < length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code > 127) return undefined;
+    bytes[at] = code;
+  }
+  return bytes;
 }
 
 export function hashBytes32(bytes: Uint8Array, seed = 0): number {

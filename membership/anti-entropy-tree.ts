@@ -40,7 +40,8 @@ interface TreeNode {
   fingerprint(): Uint8Array;
   with(change: Change, leaf: number): TreeNode;
   find(owner: NodeId, leaf: number): OwnerRecord | undefined;
-  records(): Iterable<OwnerRecord>;
+  /** Adds the records below, in order. */
+  collect(into: OwnerRecord[]): void;
 }
 
 const EMPTY = new Uint8Array(FINGERPRINT_BYTES);
@@ -79,8 +80,8 @@ class Leaf implements TreeNode {
     return undefined;
   }
 
-  records(): readonly OwnerRecord[] {
-    return this.#records;
+  collect(into: OwnerRecord[]): void {
+    for (const record of this.#records) into.push(record);
   }
 
   with(change: Change): Leaf {
@@ -153,8 +154,8 @@ class Inner implements TreeNode {
     return this.child(this.#indexOf(leaf)).find(owner, leaf);
   }
 
-  *records(): Iterable<OwnerRecord> {
-    for (const child of this.#children) yield* child.records();
+  collect(into: OwnerRecord[]): void {
+    for (const child of this.#children) if (child.statements > 0) child.collect(into);
   }
 
   with(change: Change, leaf: number): Inner {
@@ -208,8 +209,8 @@ export class FingerprintTree {
   }
 
   /** All owners' records as they are now, whatever changes meanwhile. */
-  records(): Iterable<OwnerRecord> {
-    return this.#root.records();
+  records(): readonly OwnerRecord[] {
+    return recordsOf(this.#root);
   }
 
   /** Puts the statement in the place of what stood at its owner and part. */
@@ -232,8 +233,8 @@ export class FingerprintTree {
   }
 
   /** Everything below node `prefix` at `level` (3: one leaf), in fixed order. */
-  *itemsUnder(level: number, prefix: number): IterableIterator<Statement> {
-    for (const record of this.#at(level, prefix).records()) yield* record.parts;
+  itemsUnder(level: number, prefix: number): Statement[] {
+    return recordsOf(this.#at(level, prefix)).flatMap(({ parts }) => parts);
   }
 
   /** True if more than `limit` items lie below. */
@@ -270,6 +271,12 @@ function emptyTrees(): TreeNode[] {
   return nodes;
 }
 
+function recordsOf(node: TreeNode): OwnerRecord[] {
+  const records: OwnerRecord[] = [];
+  node.collect(records);
+  return records;
+}
+
 function isSameChange(one: Change, other: Change): boolean {
   return one.statement === other.statement && one.isRemoval === other.isRemoval;
 }
@@ -278,7 +285,7 @@ function isSameChange(one: Change, other: Change): boolean {
 function leafFingerprint(leaf: Leaf): Uint8Array {
   const bytes = new Uint8Array(leaf.statements * FINGERPRINT_BYTES);
   let at = 0;
-  for (const { parts } of leaf.records()) {
+  for (const { parts } of recordsOf(leaf)) {
     for (const { hash } of parts) {
       bytes.set(fromHex(hash), at);
       at += FINGERPRINT_BYTES;

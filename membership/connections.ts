@@ -67,6 +67,8 @@ export class Connections {
   readonly #randomLinks = new Set<number>();
   #wanted: ReadonlySet<number> = new Set();
   #wantedVersion = "";
+  /** The overlay for which #wanted was made; undefined while everybody is wanted. */
+  #overlayVersion: number | undefined;
   #maintainAt: Millis;
   #deadRetryAt: Millis;
   #deadRetries = 0;
@@ -170,7 +172,7 @@ export class Connections {
     if (this.#maintainAt > now) return;
     this.#maintainAt = (now + MAINTAIN_MS) as Millis;
     this.#expireDials(now);
-    this.#updateWanted(now);
+    this.#updateWanted();
     this.#dialWanted(now, out);
     this.#dialSeeds(now, out);
     this.#dialCandidates(now, out);
@@ -193,7 +195,7 @@ export class Connections {
   }
 
   /** The members that should be connected; recomputed only when the view changed. */
-  #updateWanted(now: Millis): void {
+  #updateWanted(): void {
     const { members, observers, config, selfSlot, peers, random } = this.#parts;
     observers.refresh();
     const isFullMesh = members.present - 1 <= config.fullMeshMax;
@@ -201,12 +203,15 @@ export class Connections {
       const version = `mesh ${members.version}`;
       if (version === this.#wantedVersion) return;
       this.#wantedVersion = version;
+      this.#overlayVersion = undefined;
       this.#wanted = new Set(
         [...members.slots()].filter((slot) => slot !== selfSlot && members.isPresent(slot)),
       );
       this.#randomLinks.clear();
       return;
     }
+    if (observers.version === this.#overlayVersion && this.#hasRandomLinks()) return;
+    this.#overlayVersion = observers.version;
     const neighbours = new Set([...observers.subjects(), ...observers.observers()]);
     for (const slot of this.#randomLinks) {
       if (!members.isPresent(slot) || neighbours.has(slot)) this.#randomLinks.delete(slot);
@@ -232,8 +237,15 @@ export class Connections {
       );
       if (slot !== undefined) this.#randomLinks.add(slot);
     }
-    this.#wantedVersion = `${now}`;
+    this.#wantedVersion = "";
     this.#wanted = new Set([...neighbours, ...this.#randomLinks]);
+  }
+
+  /** True if there are as many random links as there should be, and all to members. */
+  #hasRandomLinks(): boolean {
+    if (this.#randomLinks.size < this.#parts.config.randomLinks) return false;
+    for (const slot of this.#randomLinks) if (!this.#parts.members.isPresent(slot)) return false;
+    return true;
   }
 
   #dialWanted(now: Millis, out: MembershipOutput): void {

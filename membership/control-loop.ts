@@ -16,12 +16,13 @@ import type {
 import type { MemberState, Millis, NodeId } from "../core/types.ts";
 import type { MeshView } from "../core/view.ts";
 import type { DirectoryVerdict } from "./anti-entropy.ts";
+import { earlier } from "./deadline.ts";
 import type { Directory, DirectoryOutput, DirectoryReport, OwnContent } from "./directory.ts";
 import type { MemberEvent, MemberRow, Membership, MembershipOutput } from "./membership.ts";
 import type { ViewBuilder } from "./view.ts";
 
 /** With more changes than this that no view shows yet, a whole view is the simpler thing. */
-const PENDING_CHANGES_MAX = 256;
+const UNSEEN_CHANGES_MAX = 256;
 /** First byte of a control packet. */
 const MEMBERSHIP_PACKET = 1;
 const DIRECTORY_PACKET = 2;
@@ -54,8 +55,11 @@ export class ControlLoop implements ControlListener {
   readonly #listener: ControlLoopListener;
   readonly #membershipOutput: MembershipOutput;
   readonly #directoryOutput: DirectoryOutput;
+  /** Owners whose documents the present input changed. */
   readonly #touched = new Set<NodeId>();
-  readonly #changedMembers = new Set<NodeId>();
+  /** Owners and members whose changes no view shows yet. */
+  readonly #unseenOwners = new Set<NodeId>();
+  readonly #unseenMembers = new Set<NodeId>();
   /** Undefined: the next view is made from all there is. */
   #rowsDropped: number | undefined;
   #events: MemberEvent[] = [];
@@ -73,7 +77,7 @@ export class ControlLoop implements ControlListener {
       send: (peer, packet) => transport.send(peer, tagged(MEMBERSHIP_PACKET, packet)),
       hangUp: (peer) => transport.hangUp(peer),
       changed: (event) => {
-        this.#changedMembers.add(event.peer);
+        this.#unseenMembers.add(event.peer);
         this.#events.push(event);
       },
     };
@@ -225,10 +229,12 @@ export class ControlLoop implements ControlListener {
 
   #carryOver(now: Millis): void {
     for (const owner of this.#touched) {
+      this.#unseenOwners.add(owner);
       const document = this.#parts.directory.get(owner);
       if (document === undefined || document.bind === "") continue;
       this.#parts.membership.learnAddress(owner, document.bind, now, this.#membershipOutput);
     }
+    this.#touched.clear();
     for (const event of this.#events) {
       this.#parts.directory.onMemberState(event.peer);
     }
@@ -239,24 +245,24 @@ export class ControlLoop implements ControlListener {
     if (this.#listener.followsViews()) {
       this.#updateView(now);
       if (this.#view !== former) this.#listener.onView(this.#view, former);
-    } else if (this.#changedMembers.size + this.#touched.size > PENDING_CHANGES_MAX) {
+    } else if (this.#unseenMembers.size + this.#unseenOwners.size > UNSEEN_CHANGES_MAX) {
       this.#rowsDropped = undefined;
-      this.#changedMembers.clear();
-      this.#touched.clear();
+      this.#unseenMembers.clear();
+      this.#unseenOwners.clear();
     }
   }
 
   #updateView(now: Millis): void {
     const isWhole = this.#parts.membership.dropped !== this.#rowsDropped;
-    if (!isWhole && this.#changedMembers.size === 0 && this.#touched.size === 0) return;
+    if (!isWhole && this.#unseenMembers.size === 0 && this.#unseenOwners.size === 0) return;
     this.#view = isWhole ? this.#wholeView(now) : this.#changedView(now);
-    this.#changedMembers.clear();
-    this.#touched.clear();
+    this.#unseenMembers.clear();
+    this.#unseenOwners.clear();
   }
 
   #wholeView(now: Millis): MeshView {
     const { membership, directory, views } = this.#parts;
-    const touched = this.#rowsDropped === undefined ? directory.owners() : this.#touched;
+    const touched = this.#rowsDropped === undefined ? directory.owners() : this.#unseenOwners;
     this.#rowsDropped = membership.dropped;
     return views.update(membership.snapshot().members, touched, now);
   }
@@ -267,13 +273,13 @@ export class ControlLoop implements ControlListener {
     const changed: MemberRow[] = [];
     const removed: NodeId[] = [];
     // Nobody tells a node of its own changes.
-    if (this.#changedMembers.size > 0) this.#changedMembers.add(this.#view.self);
-    for (const peer of this.#changedMembers) {
+    if (this.#unseenMembers.size > 0) this.#unseenMembers.add(this.#view.self);
+    for (const peer of this.#unseenMembers) {
       const row = membership.row(peer);
       if (row === undefined) removed.push(peer);
       else changed.push(row);
     }
-    return views.apply(changed, removed, this.#touched, now);
+    return views.apply(changed, removed, this.#unseenOwners, now);
   }
 
   #reportEvents(): void {
@@ -302,8 +308,12 @@ export class ControlLoop implements ControlListener {
 
   #onDeadline(): void {
     this.#run((now) => {
-      this.#parts.membership.onDeadline(now, this.#membershipOutput);
-      this.#parts.directory.onDeadline(now, this.#parts.clock.wall(), this.#directoryOutput);
+      const { membership, directory, clock } = this.#parts;
+      membership.onDeadline(now, this.#membershipOutput);
+      const due = directory.nextDeadline();
+      if (due !== undefined && due <= now) {
+        directory.onDeadline(now, clock.wall(), this.#directoryOutput);
+      }
     });
   }
 }
@@ -319,10 +329,4 @@ function refusal(verdict: string, protocol: string): string | undefined {
   return verdict === "malformed" || verdict === "forged"
     ? `${verdict} ${protocol} packet`
     : undefined;
-}
-
-function earlier(one: Millis | undefined, other: Millis | undefined): Millis | undefined {
-  if (one === undefined) return other;
-  if (other === undefined) return one;
-  return one < other ? one : other;
 }

@@ -14,6 +14,7 @@ import { toHex } from "../core/trust/sha256.ts";
 import type { Millis, NodeId, WallMillis } from "../core/types.ts";
 import { AntiEntropy, type DirectoryVerdict, type SyncContext } from "./anti-entropy.ts";
 import { FingerprintTree } from "./anti-entropy-tree.ts";
+import { earlier } from "./deadline.ts";
 import { PushLimiter, Quarantine } from "./directory-admission.ts";
 import type { DirectoryOptions, DirectoryOutput } from "./directory-contract.ts";
 import { OwnStatements } from "./directory-own.ts";
@@ -183,9 +184,8 @@ export class Directory {
 
   nextDeadline(): Millis | undefined {
     if (this.#restored.size > 0) return this.#now;
-    const all = [this.#own.nextDeadline(), this.#antiEntropy.nextDeadline(), this.#sweepAt];
-    const known = all.filter((moment) => moment !== undefined);
-    return known.length === 0 ? undefined : (Math.min(...known) as Millis);
+    const session = earlier(this.#own.nextDeadline(), this.#antiEntropy.nextDeadline());
+    return earlier(session, this.#sweepAt);
   }
 
   /** The owner's newest complete document; this node's own as last set, published or not. */
@@ -363,6 +363,7 @@ export class Directory {
       if (messages.length === 0) break;
       fresh.push(...messages);
     }
+    if (fresh.length === 0) return;
     // Others take a document only on the topic of its region; elsewhere anti-entropy carries it.
     const isPublished = config.pushEnabled && this.#own.document()?.region === config.region;
     for (const message of fresh) {
@@ -372,9 +373,7 @@ export class Directory {
       if (statement.kind === "owner") out.persist(self, message, statement.part);
       if (isPublished) out.publish(topicOf(config.region), message);
     }
-    if (config.pushEnabled && fresh.length > 0) {
-      this.#antiEntropy.push(fresh, this.#context(now, wall, out));
-    }
+    if (config.pushEnabled) this.#antiEntropy.push(fresh, this.#context(now, wall, out));
     this.#sweepAt ??= (now + config.sweepIntervalMs) as Millis;
   }
 

@@ -58,9 +58,9 @@ export type MemberPacket =
 export function encodePacket(packet: Exclude<MemberPacket, { kind: "unknown" }>): Uint8Array {
   switch (packet.kind) {
     case "ping":
-      return encode([1, packet.seq, packet.records]);
+      return encodePlain(1, packet.seq, packet.records);
     case "ack":
-      return encode([2, packet.seq, packet.records]);
+      return encodePlain(2, packet.seq, packet.records);
     case "ping_req":
       return encode([3, packet.seq, packet.target, packet.records]);
     case "answer":
@@ -78,6 +78,8 @@ export function encodePacket(packet: Exclude<MemberPacket, { kind: "unknown" }>)
 
 export function decodePacket(bytes: Uint8Array): MemberPacket | undefined {
   if (bytes.length > CONTROL_PACKET_BYTES_MAX) return undefined;
+  const plain = decodePlain(bytes);
+  if (plain !== undefined) return plain;
   const fields = decode(bytes);
   if (!Array.isArray(fields)) return undefined;
   const [kind, first, second, third] = fields as unknown[];
@@ -108,6 +110,43 @@ export function decodePacket(bytes: Uint8Array): MemberPacket | undefined {
     default:
       return isSeq(kind) ? { kind: "unknown" } : undefined;
   }
+}
+
+const LIST_OF_3 = 0x93;
+const EMPTY_LIST = 0x90;
+const U32 = 0xce;
+const PLAIN_BYTES = 8;
+const NO_RECORDS: Records = [];
+
+/**
+ * Pings and acks without records are nearly all packets of a calm mesh, so these are written and
+ * read by hand: [kind, seq as u32, []], in the same MessagePack.
+ */
+function encodePlain(kind: 1 | 2, seq: number, records: Records): Uint8Array {
+  if (records.length > 0 || seq > 0xffff_ffff) return encode([kind, seq, records]);
+  const bytes = new Uint8Array(PLAIN_BYTES);
+  bytes[0] = LIST_OF_3;
+  bytes[1] = kind;
+  bytes[2] = U32;
+  bytes[3] = seq >>> 24;
+  bytes[4] = seq >>> 16;
+  bytes[5] = seq >>> 8;
+  bytes[6] = seq;
+  bytes[7] = EMPTY_LIST;
+  return bytes;
+}
+
+function decodePlain(bytes: Uint8Array): MemberPacket | undefined {
+  const isPlain =
+    bytes.length === PLAIN_BYTES &&
+    bytes[0] === LIST_OF_3 &&
+    (bytes[1] === 1 || bytes[1] === 2) &&
+    bytes[2] === U32 &&
+    bytes[7] === EMPTY_LIST;
+  if (!isPlain) return undefined;
+  const low = ((bytes[4] as number) << 16) | ((bytes[5] as number) << 8) | (bytes[6] as number);
+  const seq = (bytes[3] as number) * 0x100_0000 + low;
+  return { kind: bytes[1] === 1 ? "ping" : "ack", seq, records: NO_RECORDS };
 }
 
 function bucketBytes(buckets: Uint32Array): Uint8Array {

@@ -83,8 +83,8 @@ export interface ProbeParts {
 export class Prober {
   readonly #parts: ProbeParts;
   #subjects = new Map<number, Subject>();
-  /** Subjects by the number of their last ping, and of their indirect probe under way. */
-  readonly #bySeq = new Map<number, Subject>();
+  readonly #byId = new Map<NodeId, Subject>();
+  /** Subjects by the number of their indirect probe under way. */
   readonly #indirectBySeq = new Map<number, Subject>();
   readonly #relays = new Map<number, Relay>();
   #seq = 0;
@@ -109,10 +109,11 @@ export class Prober {
     }
     for (const subject of this.#subjects.values()) {
       if (kept.get(subject.slot) === subject) continue;
-      this.#bySeq.delete(subject.seq);
       this.#endIndirect(subject);
     }
     this.#subjects = kept;
+    this.#byId.clear();
+    for (const subject of kept.values()) this.#byId.set(subject.id, subject);
   }
 
   /** The subject begins a new life or is connected anew: old misses say nothing about it. */
@@ -184,8 +185,8 @@ export class Prober {
       this.#answer(relay, true, out);
       return;
     }
-    const subject = this.#bySeq.get(seq);
-    if (subject === undefined || subject.id !== from || subject.isAnswered) return;
+    const subject = this.#byId.get(from);
+    if (subject === undefined || subject.seq !== seq || subject.isAnswered) return;
     subject.isAnswered = true;
     subject.unanswered = 0;
     const peer = this.#parts.peers.get(from);
@@ -243,9 +244,7 @@ export class Prober {
     this.#dueAt = (now + config.probeIntervalMs * awareness.factor) as Millis;
     for (const subject of this.#subjects.values()) {
       if (subject.timeoutAt !== undefined) continue;
-      this.#bySeq.delete(subject.seq);
       subject.seq = this.#nextSeq();
-      this.#bySeq.set(subject.seq, subject);
       subject.sentAt = now;
       subject.isAnswered = false;
       const peer = this.#parts.peers.get(subject.id);

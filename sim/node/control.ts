@@ -136,8 +136,7 @@ export class SimControl implements ControlTransport, GossipSeat {
   #write(half: Half, packet: Uint8Array): void {
     this.sentPackets += 1;
     this.sentBytes += packet.length;
-    // The sender may use its buffer again once send has returned.
-    half.send(new Uint8Array(packet));
+    half.send(packet);
   }
 
   #add(peer: NodeId, half: Half, address: string | undefined): void {
