@@ -49,6 +49,8 @@ export const UNREAD_BODY_BYTES_MAX = 256 * 1024;
 export const REQUESTS_IN_FLIGHT_MAX = 20_000;
 /** Attempts in flight from one caller to one instance; beyond it the instance counts as full. */
 export const ATTEMPTS_PER_INSTANCE_MAX = 4_000;
+/** The same over a link: a slow instance must leave streams to the others behind that agent. */
+export const ATTEMPTS_PER_REMOTE_INSTANCE_MAX = 1_536;
 /** Attempts that an agent has handed to one of its own instances, from all callers together. */
 export const INBOUND_PER_INSTANCE_MAX = 8_000;
 /** Attempts that an agent has handed to its own instances in all. */

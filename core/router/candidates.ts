@@ -8,6 +8,7 @@
  */
 import {
   ATTEMPTS_PER_INSTANCE_MAX,
+  ATTEMPTS_PER_REMOTE_INSTANCE_MAX,
   CANDIDATES_RECORDED_MAX,
   PREFERENCE_RECORDED_MAX,
 } from "../limits.ts";
@@ -209,7 +210,9 @@ export class CandidateSearch {
     if (member.leaving) return "leaving";
     if (instance.health === "failing") return "failing";
     if (!target.breaker.admits(this.#now)) return "breaker_open";
-    if (target.latency.inFlight >= ATTEMPTS_PER_INSTANCE_MAX) return "full";
+    const isRemote = instance.agent !== this.#view.self;
+    const attemptsMax = isRemote ? ATTEMPTS_PER_REMOTE_INSTANCE_MAX : ATTEMPTS_PER_INSTANCE_MAX;
+    if (target.latency.inFlight >= attemptsMax) return "full";
     const { tried } = this.#question;
     if (tried.length > 0) {
       const onAgent = tried.filter((each) => each.agent === instance.agent);

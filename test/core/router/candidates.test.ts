@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { LINK_DEFAULTS } from "../../../core/link/config.ts";
 import { SeededRandom } from "../../../core/random.ts";
 import type { CandidateRecord } from "../../../core/record.ts";
 import { type CandidateQuestion, CandidateSearch } from "../../../core/router/candidates.ts";
@@ -150,5 +151,19 @@ describe("with a key", () => {
     expect(all.look({ key: "k" }).choice?.rank).toBe(0);
     const owner = all.look({ key: "k" }).choice?.target.instance.agent as string;
     expect(searcher(many(3), doubt([owner])).look({ key: "k" }).choice?.rank).toBe(1);
+  });
+});
+
+describe("an instance that does not answer", () => {
+  it("takes at most three quarters of a link's streams, and more on this agent", () => {
+    const takes = (agent: string) => {
+      const { look, state } = searcher([instance("i", agent)]);
+      for (let count = 0; ; count += 1) {
+        if (look().choice === undefined) return count;
+        state.targets[0]?.latency.start();
+      }
+    };
+    expect(takes("other")).toBe((3 / 4) * LINK_DEFAULTS.streamsMax);
+    expect(takes("self")).toBe(4_000);
   });
 });
