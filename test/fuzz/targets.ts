@@ -1,5 +1,6 @@
 /** All fuzz targets, cheap ones first. */
 import type { FuzzTarget } from "./target.ts";
+import { ACTOR_ANSWER, ACTOR_CALL, ACTOR_FRAMES } from "./targets/actors.ts";
 import { CONTROL_HANDSHAKE, LINK_HANDSHAKE } from "./targets/handshake.ts";
 import { CHUNKED, HTTP_REQUEST, HTTP_RESPONSE } from "./targets/http.ts";
 import { LINK_FRAMES, LINK_HEADS, SEALED } from "./targets/link.ts";
@@ -18,5 +19,6 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...[LINK_HEADS, LINK_FRAMES, SEALED],
   ...[CERTIFICATE, DOCUMENT, RECORD, MEMBER_PACKET, SYNC_PACKET, CONTROL_FRAME],
   ...[REGISTRATION, FORWARD],
+  ...[ACTOR_CALL, ACTOR_ANSWER, ACTOR_FRAMES],
   ...[LINK_HANDSHAKE, CONTROL_HANDSHAKE],
 ];
