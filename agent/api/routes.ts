@@ -60,8 +60,10 @@ function showService({ node, params }: Call): unknown {
 
 function unknownService(node: LocalNode, key: ServiceKey): ApiError {
   const agents = [...node.view().members.values()].filter(({ state }) => state === "alive").length;
-  const detail = `no agent of the ${agents} that are alive offers ${key}`;
-  return new ApiError("not_found", detail, { remedy: "list what is offered: GET /v1/services" });
+  const whom =
+    agents === 1 ? "the only agent that is alive" : `the ${agents} agents that are alive`;
+  const remedy = "see what is offered: `grapevine services`, or GET /v1/services";
+  return new ApiError("not_found", `${key} is not offered by ${whom}`, { remedy });
 }
 
 function showRecords({ node, query }: Call): unknown {

@@ -46,7 +46,14 @@ export function loadConfig(source: ConfigSource): LoadedConfig {
   const config = build(merged, file, source);
   if (merged.problems.length > 0) throw invalid(merged.problems);
   if (config === undefined) throw identityMissing();
-  return { config, warnings: variables.warnings };
+  return { config, warnings: [...variables.warnings, ...unserved(merged)] };
+}
+
+/** The contract has these settings already; nobody should wonder why they change nothing. */
+function unserved(merged: Merged): string[] {
+  return (["dns", "vip"] as const)
+    .filter((key) => merged.get(key) !== undefined)
+    .map((key) => `${merged.place(key)}: is accepted, but has no effect yet`);
 }
 
 function readFile({ flags, env, folder }: ConfigSource): ConfigFile {

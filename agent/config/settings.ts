@@ -80,7 +80,8 @@ export const SETTINGS = {
     "socket",
     "PATH",
     "Unix socket of the local API",
-    "$XDG_RUNTIME_DIR/grapevine/agent.sock, /run/grapevine/agent.sock",
+    "$XDG_RUNTIME_DIR/grapevine/agent.sock, /run/grapevine/agent.sock (root), " +
+      "$TMPDIR/grapevine-UID/agent.sock",
   ),
   socketGroup: setting("socket-group", "GROUP", readWord, "group that may use the socket (0660)"),
   bind: setting("bind", "HOST:PORT", readHostPort, "where the control plane listens", {
@@ -103,10 +104,16 @@ export const SETTINGS = {
   admin: setting("admin", "HOST:PORT|off", readHostPortOrOff, "metrics and health of the agent", {
     fallback: "127.0.0.1:15000",
   }),
-  dns: setting("dns", "HOST:PORT|off", readHostPortOrOff, "resolver for .mesh names", {
-    fallback: "127.0.0.1:15053",
-  }),
-  vip: setting("vip", "CIDR|off", readNetworkOrOff, "network for virtual addresses of services", {
+  dns: setting(
+    "dns",
+    "HOST:PORT|off",
+    readHostPortOrOff,
+    "resolver for .mesh names; no effect yet",
+    {
+      fallback: "127.0.0.1:15053",
+    },
+  ),
+  vip: setting("vip", "CIDR|off", readNetworkOrOff, "virtual addresses; no effect yet", {
     fallback: "off",
   }),
   join: setting("join", "HOST:PORT", readDialAddress, "an agent to join; may be repeated", {

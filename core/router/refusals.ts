@@ -20,8 +20,12 @@ export function unknownService(key: ServiceKey, view: MeshView): GrapevineError 
       ? `did you mean ${near.join(" or ")}?`
       : view.services.size === 0
         ? "no service is known here yet; see `grapevine services` and `grapevine members`"
-        : `${view.services.size} services are known; see \`grapevine services\``;
+        : `${known(view.services.size)}; see \`grapevine services\``;
   return new GrapevineError("unknown_service", `no service ${key} in the mesh: ${hint}`);
+}
+
+function known(services: number): string {
+  return services === 1 ? "one other service is known" : `${services} services are known`;
 }
 
 /** Undefined if the service, its instance and its port exist and speak what the request speaks. */

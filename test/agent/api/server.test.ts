@@ -68,9 +68,9 @@ describe("what the API shows", () => {
       type: "urn:grapevine:error:not_found",
       title: "Not found",
       status: 404,
-      detail: "no agent of the 1 that are alive offers default/nothing",
+      detail: "default/nothing is not offered by the only agent that is alive",
       code: "ERR_GRAPEVINE_NOT_FOUND",
-      remedy: "list what is offered: GET /v1/services",
+      remedy: "see what is offered: `grapevine services`, or GET /v1/services",
     });
     expect((await get("/v1/services/Default/web")).json.detail).toContain("not a DNS label");
   });

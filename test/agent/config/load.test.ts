@@ -53,6 +53,13 @@ describe("defaults", () => {
     });
   });
 
+  it("say of settings that have no effect yet that they have none", () => {
+    expect(loadDev({ dns: "127.0.0.1:5300" }).warnings).toEqual([
+      "--dns: is accepted, but has no effect yet",
+    ]);
+    expect(loadDev({ dns: "off" }).warnings).toEqual([]);
+  });
+
   it("are loopback addresses that may move with --dev", () => {
     const { config } = loadDev();
     expect(config.bind).toEqual({ host: "127.0.0.1", port: 7946, movable: true });

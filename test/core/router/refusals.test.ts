@@ -22,6 +22,9 @@ describe("a name that no service has", () => {
     expect(unknownService("default/zzzzzz" as ServiceKey, viewOf("orders", "web")).message).toMatch(
       /2 services are known/,
     );
+    expect(unknownService("default/zzzzzz" as ServiceKey, viewOf("web")).message).toMatch(
+      /one other service is known/,
+    );
   });
 
   it("points to the members where nothing is known at all", () => {
