@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const START_TIMEOUT_MS = 15_000;
+/** A slow machine that does much else at once may need most of it. */
+const START_TIMEOUT_MS = 60_000;
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 export interface Agent {
