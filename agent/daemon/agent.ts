@@ -112,9 +112,10 @@ export class Agent {
 
   /** Closes every listener and connection. Nothing is said to the mesh: leave() does that. */
   async stop(): Promise<void> {
-    const { node, forwards, registrations, upstreams, planes, state, processMetrics } = this.parts;
+    const { node, forwards, registrations, upstreams, planes, state } = this.parts;
     this.#loopDelay.stop();
-    processMetrics.close();
+    this.parts.processMetrics.close();
+    this.parts.descriptors.close();
     const { proxy, admin, api } = this.#listeners;
     const drained = Promise.all([proxy?.drain(), forwards.drain()]);
     await Promise.race([drained, new Promise((done) => setTimeout(done, LISTENER_DRAIN_MS_MAX))]);

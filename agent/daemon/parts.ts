@@ -25,6 +25,7 @@ import { actorSeams } from "../actors/turns.ts";
 import { MeshNode, type NodeSettings } from "../assemble.ts";
 import type { AgentConfig } from "../config/config.ts";
 import { Registrations } from "../registrations/registrations.ts";
+import { watchDescriptors } from "../telemetry/descriptors.ts";
 import { EventBus } from "../telemetry/events.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createMeshMetrics } from "../telemetry/mesh-metrics.ts";
@@ -50,6 +51,7 @@ export interface AgentParts {
   readonly records: Records;
   readonly registry: Registry;
   readonly processMetrics: { close(): void };
+  readonly descriptors: { close(): void };
   readonly clock: SystemClock;
   readonly state: AgentState;
   readonly trust: Trust;
@@ -90,6 +92,7 @@ export function buildParts(
     ...{ config, log, events, registry, clock, state, trust, planes, upstreams, registrations },
     records: new Records(),
     processMetrics: createProcessMetrics(registry),
+    descriptors: watchDescriptors((text) => log.root.warn(text)),
     dials: new Dials(),
     failure: Promise.withResolvers<never>(),
     learned: new Learned(state, identity.id),

@@ -2,8 +2,8 @@
  * The figures of the process itself, under the names that Prometheus' own clients use. The lag of
  * the event loop is what the failure detector of a busy agent suffers from first.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { descriptorReader } from "./descriptors.ts";
 import type { Registry } from "./metrics.ts";
 
 /** Often enough to see a pause of this length, seldom enough to cost nothing. */
@@ -61,22 +61,13 @@ function lagSeconds(nanoseconds: number): number {
 
 /** Linux alone tells them; elsewhere the metrics are absent. */
 function collectDescriptors(registry: Registry): void {
-  let limits: string;
-  try {
-    limits = readFileSync("/proc/self/limits", "utf8");
-  } catch {
-    return;
-  }
-  const max = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
-  if (max > 0) {
-    registry.gauge("process_max_fds", "Limit of open file descriptors.").with().set(max);
-  }
+  const read = descriptorReader();
+  if (read === undefined) return;
+  const most = registry.gauge("process_max_fds", "Limit of open file descriptors.").with();
   const open = registry.gauge("process_open_fds", "Open file descriptors.").with();
   registry.beforeScrape(() => {
-    try {
-      open.set(readdirSync("/proc/self/fd").length);
-    } catch {
-      // Out of descriptors: reading the directory needs one itself. The last figure stays.
-    }
+    const use = read();
+    open.set(use.open);
+    most.set(use.max);
   });
 }

@@ -14,7 +14,7 @@ import { firstMessage } from "../rpc/subjects.ts";
 const OWN_NAME = "grapevine";
 const DEFAULT_ROUNDS = 3;
 const CONNECTIONS = 2_000;
-const INSTANCES = 100;
+const INSTANCES = 500;
 const LINKS = 4;
 const ACTORS = 50_000;
 /** Made before the first look at the memory: compiled code and pools are not counted. */

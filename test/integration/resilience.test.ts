@@ -68,13 +68,18 @@ async function latencyMs(agent: AgentProcess, count = 30): Promise<number> {
 }
 
 describe("an agent without file descriptors", () => {
-  it("stays up while clients take them all, and serves again when they are gone", async () => {
+  it("stays up while clients take them all, says so, and serves again when they are gone", async () => {
     await using fleet = new Fleet();
     const a = await fleet.agent("a", { descriptorsMax: 80 });
     await offer(fleet, a, (_request, response) => response.end("ok"));
     await served(a);
     const clients = Array.from({ length: 200 }, () => raw(a));
-    await sleep(1_500);
+    await eventually(
+      "the operator is told",
+      15_000,
+      async () => a.log(),
+      (log) => /80 file descriptors are in use/.test(log),
+    );
     expect(a.child.exitCode).toBeNull();
     for (const client of clients) client.destroy();
     await served(a);
