@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- NAME [--json] [--rounds N] [--seconds S]`: runs one benchmark and prints what it
- * found. With --json standard output is one JSON value; progress goes to standard error.
+ * `npm run bench -- NAME [--json] [--rounds N] [--seconds S] [--only PART]`: runs one benchmark
+ * and prints what it found. With --json standard output is one JSON value; progress goes to
+ * standard error. A benchmark names the parts that it can measure alone.
  */
 import { parseArgs } from "node:util";
 import type { BenchOptions, Outcome } from "./harness/bench.ts";
@@ -21,7 +22,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   footprint: () => import("./footprint/bench.ts"),
 };
 
-const USAGE = `usage: npm run bench -- NAME [--json] [--rounds N] [--seconds S]
+const USAGE = `usage: npm run bench -- NAME [--json] [--rounds N] [--seconds S] [--only PART]
 NAME is one of: ${Object.keys(BENCHES).join(", ")}
 `;
 
@@ -39,6 +40,7 @@ function readArguments() {
       json: { type: "boolean", default: false },
       rounds: { type: "string" },
       seconds: { type: "string" },
+      only: { type: "string" },
     },
   });
   const [name = ""] = positionals;
@@ -49,6 +51,7 @@ function readArguments() {
     ...{ name, load, json: values.json },
     rounds: rounds === undefined ? undefined : Math.ceil(rounds),
     seconds: positive(values.seconds, "--seconds"),
+    only: values.only,
   };
 }
 
@@ -65,6 +68,7 @@ async function main(): Promise<number> {
   const { versions, ...findings } = await run({
     rounds: wanted.rounds,
     seconds: wanted.seconds,
+    only: wanted.only,
     progress: (text) => process.stderr.write(`${text}\n`),
   });
   const report: Report = { bench: wanted.name, machine: { ...machine, versions }, ...findings };

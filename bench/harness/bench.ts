@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly rounds: number | undefined;
   /** Length of one measurement. */
   readonly seconds: number | undefined;
+  /** The one part to measure; undefined: all. */
+  readonly only: string | undefined;
   /** Tells somebody who waits. */
   progress(text: string): void;
 }

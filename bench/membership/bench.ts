@@ -1,134 +1,135 @@
 /**
- * How long news takes through a mesh of real agents on this host: all see all, a killed agent is
- * dead everywhere and gets no more requests, a restarted one is back, a new service can be used
- * from every agent. Beside Serf with its LAN profile, of which only the first two can be asked.
+ * What a mesh of real agents on this host makes of joins, kills, stops, broken networks and busy
+ * processors, beside Serf with its LAN profile in the same run. Parts: "4 agents" and "12 agents"
+ * (news of joins, registrations, kills, restarts and stops), "network" (one machine of eight cut
+ * one way, or losing 80%: each machine is a network namespace), "processor" (sixteen agents while
+ * other processes keep all cores busy; --seconds, 300 by default). --only NAME measures one part.
  */
 import type { BenchOptions, Outcome } from "../harness/bench.ts";
 import { findProgram, versionOf } from "../harness/machine.ts";
-import { Measurements, median } from "../harness/report.ts";
-import { Mesh } from "./mesh.ts";
+import { Measurements } from "../harness/report.ts";
+import { type Add, type Cluster, settled, sleep } from "./cluster.ts";
+import { measureFault } from "./faults.ts";
+import { type Fault, Lan, whyNoLan } from "./lan.ts";
+import { Mesh, OWN_NAME } from "./mesh.ts";
+import { measureJoin, measureNews } from "./news.ts";
+import { measurePause } from "./pause.ts";
 import { SerfCluster } from "./serf.ts";
+import { measureStarvation } from "./starvation.ts";
 
 const SIZES = [4, 12];
 const DEFAULT_ROUNDS = 3;
-const OWN_NAME = "grapevine";
-/** Lets probes and gossip settle between two disturbances. */
-const CALM_MS = 1_500;
-/** Requests flow for so long before the kill. */
-const ROUTED_BEFORE_MS = 300;
-const SERF_TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
+const MACHINES = 8;
+const FAULTS: readonly Fault[] = ["deaf", "mute", "loss in", "loss out", "loss both"];
+const STARVED_AGENTS = 16;
+const STARVED_SECONDS = 300;
 
-type Add = (size: number, what: string, subject: string, valueMs: number) => void;
+interface Setting {
+  readonly options: BenchOptions;
+  /** The path of Serf, if it is installed. */
+  readonly serf: string | undefined;
+  readonly add: Add;
+}
 
 export async function run(options: BenchOptions): Promise<Outcome> {
   const measurements = new Measurements();
-  const add: Add = (size, what, subject, valueMs) =>
-    measurements.add(
-      subject,
-      { case: `${size} agents, ${what}`, unit: "ms", better: "lower" },
-      valueMs,
-    );
-  const rounds = options.rounds ?? DEFAULT_ROUNDS;
-  for (const size of SIZES) await measureMesh(size, rounds, add, options);
   const serf = findProgram("serf");
-  const versions: Record<string, string> = {};
+  const add: Add = (what, subject, value, unit) =>
+    measurements.add(subject, { case: what, unit, better: "lower" }, value);
+  const setting: Setting = { options, serf, add };
+  const isWanted = (part: string) => options.only === undefined || part === options.only;
   const skipped = [];
+  for (const size of SIZES) {
+    if (isWanted(`${size} agents`)) await measureSize(size, setting);
+  }
+  if (isWanted("network")) {
+    const why = whyNoLan();
+    if (why === undefined) await measureNetwork(setting);
+    else skipped.push({ subject: "faults of the network", why });
+  }
+  if (isWanted("processor")) await measureProcessor(setting);
   if (serf === undefined) {
     skipped.push({ subject: "serf", why: "not installed: apt-get install serf" });
-  } else {
-    versions["serf"] = versionOf(serf, "version");
-    for (const size of SIZES) await measureSerf(serf, size, add, options);
   }
   const notes = [
-    "all agents on this host; each agent is asked every 5 ms, so that is how exact figures are",
+    "all agents on this host; joins, registrations, kills and restarts are asked for every 5 ms",
     `${OWN_NAME}: --dev agents; "median" and "worst" are over the agents of one round`,
+    `network: ${OWN_NAME} with identities, ${MACHINES} namespaces, both programs at the same time;`,
+    "  stable: 90 s after the fault began no view of anybody changes for 30 s, and all others agree",
     "serf: LAN profile; an agent counts from the moment it writes the event",
   ];
+  const versions: Record<string, string> =
+    serf === undefined ? {} : { serf: versionOf(serf, "version") };
   return { rows: measurements.rows(), skipped, versions, notes };
 }
 
-async function measureMesh(
-  size: number,
-  rounds: number,
-  add: Add,
-  options: BenchOptions,
-): Promise<void> {
-  await using mesh = new Mesh();
-  const names = Array.from({ length: size }, (_, at) => `n${at}`);
-  options.progress(`starting ${size} agents`);
-  for (const name of names.slice(0, -1)) await mesh.add(name);
-  await mesh.untilSeen(names.slice(0, -1), "alive", performance.now());
-  await calm();
-  const spread = (what: string, values: readonly number[]) => {
-    add(size, `${what} (median)`, OWN_NAME, median(values));
-    add(size, `${what} (worst)`, OWN_NAME, Math.max(...values));
-  };
-  await mesh.add(names.at(-1) ?? "");
-  spread("one joins: ready line to alive everywhere", await mesh.untilSeen(names, "alive", now()));
-  const port = await mesh.server();
-  for (let round = 0; round < rounds; round += 1) {
-    options.progress(`${size} agents, round ${round + 1} of ${rounds}`);
-    await calm();
-    await measureRound(mesh, `s${round}`, port, spread, (ms) =>
-      add(size, "killed: last request that was routed there", OWN_NAME, ms),
-    );
+async function measureSize(size: number, { options, serf, add }: Setting): Promise<void> {
+  const rounds = options.rounds ?? DEFAULT_ROUNDS;
+  const names = namesOf(size);
+  const addSized: Add = (what, subject, value, unit) =>
+    add(`${size} agents, ${what}`, subject, value, unit);
+  {
+    await using mesh = await Mesh.make();
+    options.progress(`starting ${size} agents`);
+    for (const name of names.slice(0, -1)) await mesh.add(name);
+    await settled(mesh, TIMEOUT_MS);
+    await measureJoin(mesh, names.at(-1) ?? "", addSized);
+    const port = await mesh.server();
+    for (let round = 0; round < rounds; round += 1) {
+      options.progress(`${size} agents, round ${round + 1} of ${rounds}`);
+      await settled(mesh, TIMEOUT_MS);
+      await measureNews(mesh, `s${round}`, port, addSized);
+      await settled(mesh, TIMEOUT_MS);
+      await measurePause(mesh, names[1] ?? "", addSized);
+    }
   }
-}
-
-async function measureRound(
-  mesh: Mesh,
-  service: string,
-  port: number,
-  spread: (what: string, values: readonly number[]) => void,
-  addRouted: (afterMs: number) => void,
-): Promise<void> {
-  const [through] = mesh.agents;
-  const [victim, other] = mesh.agents.slice(-2);
-  if (through === undefined || victim === undefined || other === undefined) return;
-  const names = mesh.agents.map(({ name }) => name);
-  await mesh.register(victim, service, port);
-  spread("registered: usable everywhere", await mesh.untilUsable(service, now()));
-  await mesh.register(other, service, port);
-  await calm();
-  let killedAt = Number.POSITIVE_INFINITY;
-  const routing = mesh.lastRoutedTo(victim.name, service, through, () => killedAt);
-  await new Promise((resolve) => setTimeout(resolve, ROUTED_BEFORE_MS));
-  killedAt = now();
-  await mesh.kill(victim);
-  const dead = await mesh.untilSeen([victim.name], "dead", killedAt);
-  const routed = await routing;
-  spread("killed: dead everywhere", dead);
-  addRouted(routed.afterMs);
-  if (routed.failures > 0) throw new Error(`${routed.failures} requests failed after a kill`);
-  await mesh.add(victim.name);
-  spread("restarted: ready line to alive everywhere", await mesh.untilSeen(names, "alive", now()));
-}
-
-async function measureSerf(
-  program: string,
-  size: number,
-  add: Add,
-  options: BenchOptions,
-): Promise<void> {
+  if (serf === undefined) return;
   options.progress(`serf, ${size} agents`);
-  await using cluster = new SerfCluster(program);
-  for (let at = 0; at < size; at += 1) {
-    await cluster.add(`n${at}`);
-    if (at === 0) await new Promise((resolve) => setTimeout(resolve, 500));
+  await using cluster = new SerfCluster(serf);
+  for (const name of names) await cluster.add(name);
+  await settled(cluster, TIMEOUT_MS);
+  await measurePause(cluster, names[1] ?? "", addSized);
+  await settled(cluster, TIMEOUT_MS);
+  const victim = names.at(-1) ?? "";
+  const killedAt = performance.now();
+  cluster.signal(victim, "SIGKILL");
+  const dead = await cluster.views.until(victim, "dead", killedAt, TIMEOUT_MS);
+  addSized("killed: dead everywhere (worst)", "serf", Math.max(...dead), "ms");
+}
+
+async function measureNetwork({ options, serf, add }: Setting): Promise<void> {
+  using lan = new Lan(MACHINES);
+  await using mesh = await Mesh.make(lan);
+  await using cluster = serf === undefined ? undefined : new SerfCluster(serf, lan);
+  options.progress(`starting agents on ${MACHINES} machines`);
+  const names = namesOf(MACHINES);
+  for (const name of names) {
+    await mesh.add(name);
+    await cluster?.add(name);
   }
-  await cluster.until("Join", cluster.names, SERF_TIMEOUT_MS);
-  await calm();
-  const killedAt = now();
-  const victim = cluster.names.at(-1) ?? "";
-  cluster.kill(victim);
-  await cluster.until("Failed", [victim], SERF_TIMEOUT_MS);
-  add(size, "killed: dead everywhere (worst)", "serf", now() - killedAt);
+  const clusters: Cluster[] = cluster === undefined ? [mesh] : [mesh, cluster];
+  const struck = { at: MACHINES - 1, name: names.at(-1) ?? "" };
+  for (const fault of FAULTS) {
+    options.progress(`network: ${fault}`);
+    await measureFault(clusters, lan, struck, fault, add);
+  }
 }
 
-function calm(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, CALM_MS));
+async function measureProcessor({ options, serf, add }: Setting): Promise<void> {
+  await using mesh = await Mesh.make();
+  await using cluster = serf === undefined ? undefined : new SerfCluster(serf);
+  options.progress(`starting ${STARVED_AGENTS} agents`);
+  for (const name of namesOf(STARVED_AGENTS)) {
+    await mesh.add(name);
+    await cluster?.add(name);
+  }
+  const seconds = options.seconds ?? STARVED_SECONDS;
+  options.progress(`keeping the processors busy for ${seconds} s`);
+  await measureStarvation(cluster === undefined ? [mesh] : [mesh, cluster], seconds, add);
+  await sleep(1_000);
 }
 
-function now(): number {
-  return performance.now();
+function namesOf(count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `n${at}`);
 }

@@ -3,61 +3,63 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { freePort } from "../harness/processes.ts";
+import { type Cluster, sleep } from "./cluster.ts";
+import type { Lan } from "./lan.ts";
+import { Views } from "./views.ts";
+
+const STATES: Readonly<Record<string, string>> = { Join: "alive", Failed: "dead", Leave: "left" };
+const START_MS = 300;
 
 interface SerfAgent {
   readonly name: string;
   readonly child: ChildProcess;
   readonly bind: string;
-  /** What it last said of each member: "Join" or "Failed". */
-  readonly seen: Map<string, string>;
 }
 
-export class SerfCluster implements AsyncDisposable {
+export class SerfCluster implements Cluster, AsyncDisposable {
+  readonly subject = "serf";
+  readonly views = new Views();
   readonly #program: string;
+  readonly #lan: Lan | undefined;
   readonly #agents: SerfAgent[] = [];
 
-  constructor(program: string) {
+  constructor(program: string, lan?: Lan) {
     this.#program = program;
-  }
-
-  async add(name: string): Promise<void> {
-    const seen = new Map<string, string>();
-    const bind = `127.0.0.1:${await freePort()}`;
-    const rpc = `127.0.0.1:${await freePort()}`;
-    const [first] = this.#agents;
-    const args = [
-      ...["agent", `-node=${name}`, `-bind=${bind}`, `-rpc-addr=${rpc}`, "-profile=lan"],
-      ...(first === undefined ? [] : [`-join=${first.bind}`]),
-    ];
-    const child = spawn(this.#program, args, { stdio: ["ignore", "pipe", "ignore"] });
-    createInterface({ input: child.stdout as Readable }).on("line", (line) => {
-      const [, event = "", member = ""] = /EventMember(Join|Failed): (\S+)/.exec(line) ?? [];
-      if (event !== "") seen.set(member, event);
-    });
-    this.#agents.push({ name, child, bind, seen });
-  }
-
-  /** Resolves when every agent has said this of the member, or of every agent. */
-  async until(event: "Join" | "Failed", names: readonly string[], timeoutMs: number) {
-    const deadline = performance.now() + timeoutMs;
-    const isSaid = () =>
-      this.#agents.every(({ seen, child }) =>
-        child.exitCode !== null || child.signalCode !== null
-          ? true
-          : names.every((name) => seen.get(name) === event),
-      );
-    while (!isSaid()) {
-      if (performance.now() > deadline) throw new Error(`serf: no ${event} in ${timeoutMs} ms`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    this.#lan = lan;
   }
 
   get names(): string[] {
     return this.#agents.map(({ name }) => name);
   }
 
-  kill(name: string): void {
-    this.#agents.find((agent) => agent.name === name)?.child.kill("SIGKILL");
+  async add(name: string): Promise<void> {
+    const at = this.#agents.length;
+    const host = this.#lan?.address(at) ?? "127.0.0.1";
+    const bind = `${host}:${await freePort()}`;
+    const rpc = `127.0.0.1:${await freePort()}`;
+    const [first] = this.#agents;
+    const [program = "", ...args] = [
+      ...(this.#lan?.within(at) ?? []),
+      ...[this.#program, "agent", `-node=${name}`, `-bind=${bind}`, `-rpc-addr=${rpc}`],
+      ...["-profile=lan", ...(first === undefined ? [] : [`-join=${first.bind}`])],
+    ];
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"] });
+    this.views.add(name);
+    createInterface({ input: child.stdout as Readable }).on("line", (line) => {
+      const [, event = "", member = ""] = /EventMember(\w+): (\S+)/.exec(line) ?? [];
+      const state = STATES[event];
+      if (state !== undefined && member !== name) this.views.note(name, member, state);
+    });
+    this.#agents.push({ name, child, bind });
+    await sleep(START_MS);
+  }
+
+  signal(name: string, signal: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+    const at = this.#agents.findIndex((agent) => agent.name === name);
+    this.#agents[at]?.child.kill(signal);
+    if (signal !== "SIGKILL") return;
+    this.#agents.splice(at, 1);
+    this.views.remove(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -51,15 +51,20 @@ export class Fleet implements AsyncDisposable {
       dataDir?: string;
       /** `ulimit -n` for it. */
       descriptorsMax?: number;
+      /** The address to listen on for other agents. */
+      host?: string;
+      /** What to put before the command, as `ip netns exec NAME`. */
+      within?: readonly string[];
     } = {},
   ): Promise<AgentProcess> {
     const socket = join(this.directory, `${name}.sock`);
     const dataDir = options.dataDir ?? join(this.directory, name);
     const startedAt = performance.now();
+    const { host = "127.0.0.1" } = options;
     const child = this.#spawn(
       [
         ...["agent", "--data-dir", dataDir, "--socket", socket, "--name", name],
-        ...["--bind", "127.0.0.1:0", "--link-bind", "127.0.0.1:0", "--http-proxy", "127.0.0.1:0"],
+        ...["--bind", `${host}:0`, "--link-bind", `${host}:0`, "--http-proxy", "127.0.0.1:0"],
         ...["--admin", "127.0.0.1:0", "--dns", "off"],
         ...(options.args?.includes("--identity") === true ? [] : ["--dev"]),
         ...(options.join === undefined ? [] : ["--join", options.join]),
@@ -67,6 +72,7 @@ export class Fleet implements AsyncDisposable {
       ],
       options.env,
       options.descriptorsMax,
+      options.within,
     );
     let log = "";
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -149,8 +155,9 @@ export class Fleet implements AsyncDisposable {
     args: readonly string[],
     env: Record<string, string> = {},
     descriptorsMax?: number,
+    within: readonly string[] = [],
   ): ChildProcess {
-    const program = [process.execPath, CLI, ...args];
+    const program = [...within, process.execPath, CLI, ...args];
     const limited = `ulimit -n ${descriptorsMax} && exec "$0" "$@"`;
     const [command = "", ...rest] =
       descriptorsMax === undefined ? program : ["sh", "-c", limited, ...program];
