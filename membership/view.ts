@@ -3,8 +3,9 @@
  * described by their documents, and services as the documents of those list them that are not dead
  * or gone. A service that only dead or departed members offered stays known, without instances, for
  * as long as their documents are held: whoever dials it should hear that it is down, not that there
- * is no such name. Only what was touched is worked out again, and what comes out equal keeps its object, so
- * that readers can compare by identity. A restarted member's former document stands until its new
+ * is no such name. Only what was touched is worked out again, and what comes out equal keeps its
+ * object, so that readers can compare by identity: while a newcomer learns of ten thousand owners a
+ * few at a time, most services change with each of these steps. A restarted member's former document stands until its new
  * one arrives: its registrations are on its disk and come back.
  */
 import { serviceKey } from "../core/names.ts";
@@ -40,6 +41,8 @@ export class ViewBuilder {
   readonly #offered = new Map<NodeId, ReadonlyMap<string, InstanceView>>();
   /** The same by service and owner. */
   readonly #byService = new Map<ServiceKey, Map<NodeId, readonly InstanceView[]>>();
+  /** All instances of a service in order, before conflicts are flagged. */
+  readonly #inOrder = new Map<ServiceKey, readonly InstanceView[]>();
   /** What services spoke that were offered by owners now dead or gone, by service and owner. */
   readonly #former = new Map<ServiceKey, Map<NodeId, ServiceProtocol>>();
   readonly #formerOf = new Map<NodeId, ReadonlySet<ServiceKey>>();
@@ -84,11 +87,11 @@ export class ViewBuilder {
       owners.add(id);
     }
     const members = new Map<NodeId, MemberView | undefined>();
-    const services = new Set<ServiceKey>();
+    const services: Touched = new Map();
     for (const owner of owners) this.#rebuildOwner(owner, now, members, services);
     const rebuilt = new Map<ServiceKey, ServiceView | undefined>();
-    for (const key of services) {
-      const service = this.#rebuildService(key);
+    for (const [key, changedOwners] of services) {
+      const service = this.#rebuildService(key, changedOwners);
       if (service !== this.#services.get(key)) rebuilt.set(key, service);
     }
     if (members.size === 0 && rebuilt.size === 0) return this.#view;
@@ -107,7 +110,7 @@ export class ViewBuilder {
     owner: NodeId,
     now: Millis,
     members: Map<NodeId, MemberView | undefined>,
-    services: Set<ServiceKey>,
+    services: Touched,
   ): void {
     const row = this.#rows.get(owner);
     const document = this.#directory.get(owner);
@@ -121,14 +124,14 @@ export class ViewBuilder {
   }
 
   /** Replaces what an owner that is down is remembered for. */
-  #remember(owner: NodeId, document: OwnerDocument | undefined, services: Set<ServiceKey>): void {
+  #remember(owner: NodeId, document: OwnerDocument | undefined, services: Touched): void {
     const before = this.#formerOf.get(owner);
     if (before === undefined && document === undefined) return;
     for (const key of before ?? []) {
       const owners = this.#former.get(key);
       owners?.delete(owner);
       if (owners?.size === 0) this.#former.delete(key);
-      services.add(key);
+      touch(services, key, owner);
     }
     this.#formerOf.delete(owner);
     if (document === undefined || document.instances.length === 0) return;
@@ -138,18 +141,13 @@ export class ViewBuilder {
       const owners = this.#former.get(key) ?? new Map<NodeId, ServiceProtocol>();
       this.#former.set(key, owners.set(owner, protocol));
       offered.add(key);
-      services.add(key);
+      touch(services, key, owner);
     }
     this.#formerOf.set(owner, offered);
   }
 
   /** Replaces what an owner offers; notes the services that this changes. */
-  #offer(
-    owner: NodeId,
-    document: OwnerDocument | undefined,
-    now: Millis,
-    services: Set<ServiceKey>,
-  ): void {
+  #offer(owner: NodeId, document: OwnerDocument | undefined, now: Millis, services: Touched): void {
     const former = this.#offered.get(owner);
     const offered = new Map<string, InstanceView>();
     const failing = this.#directory.failing(owner);
@@ -171,7 +169,7 @@ export class ViewBuilder {
     if (touched.size === 0) return;
     for (const instance of offered.values()) touched.get(instance.service)?.push(instance);
     for (const [service, instances] of touched) {
-      services.add(service);
+      touch(services, service, owner);
       this.#index(service, owner, instances);
     }
   }
@@ -184,9 +182,9 @@ export class ViewBuilder {
     else this.#byService.set(service, agents);
   }
 
-  #rebuildService(key: ServiceKey): ServiceView | undefined {
-    const instances = [...(this.#byService.get(key)?.values() ?? [])].flat();
-    const [first] = instances.sort(compareInstances);
+  #rebuildService(key: ServiceKey, changed: ReadonlySet<NodeId>): ServiceView | undefined {
+    const instances = this.#reorder(key, changed);
+    const [first] = instances;
     const protocol = first?.protocol ?? this.#former.get(key)?.values().next().value;
     if (protocol === undefined) return undefined;
     const known = this.#services.get(key);
@@ -205,6 +203,21 @@ export class ViewBuilder {
     };
   }
 
+  /** The service's instances in order, with those of the changed owners replaced. */
+  #reorder(key: ServiceKey, changed: ReadonlySet<NodeId>): readonly InstanceView[] {
+    const byOwner = this.#byService.get(key);
+    const before = this.#inOrder.get(key) ?? [];
+    if (byOwner === undefined) {
+      this.#inOrder.delete(key);
+      return [];
+    }
+    const kept = before.filter(({ agent }) => !changed.has(agent));
+    const fresh = [...changed].flatMap((owner) => byOwner.get(owner) ?? []);
+    const instances = merged(kept, fresh.sort(compareInstances));
+    this.#inOrder.set(key, instances);
+    return instances;
+  }
+
   /** Of two agents with one instance id the smaller NodeId wins, on every node alike. */
   #asConflict(instance: InstanceView): InstanceView {
     const known = this.#flagged.get(instance);
@@ -213,6 +226,35 @@ export class ViewBuilder {
     this.#flagged.set(instance, flagged);
     return flagged;
   }
+}
+
+/** Services to work out again, each with the owners because of whom. */
+type Touched = Map<ServiceKey, Set<NodeId>>;
+
+function touch(services: Touched, key: ServiceKey, owner: NodeId): void {
+  const owners = services.get(key);
+  if (owners === undefined) services.set(key, new Set([owner]));
+  else owners.add(owner);
+}
+
+/** Two lists in order as one. */
+function merged(
+  one: readonly InstanceView[],
+  other: readonly InstanceView[],
+): readonly InstanceView[] {
+  if (other.length === 0) return one;
+  const all: InstanceView[] = [];
+  let at = 0;
+  for (const instance of one) {
+    for (let next = other[at]; next !== undefined; next = other[at]) {
+      if (compareInstances(next, instance) > 0) break;
+      all.push(next);
+      at += 1;
+    }
+    all.push(instance);
+  }
+  for (; at < other.length; at += 1) all.push(other[at] as InstanceView);
+  return all;
 }
 
 function memberView(row: MemberRow, document: OwnerDocument | undefined): MemberView {
