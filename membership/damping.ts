@@ -1,29 +1,36 @@
 /**
- * How soon a member contradicts its own death. The first times at once; one that keeps being found
- * dead (80% loss, a link that works one way) waits longer each time, so that the view of all others
- * comes to rest. The owner damps itself because only the owner raises its incarnation: everybody
- * else then agrees without a rule of their own. Suspicions are always refuted at once, so that a
- * sick observer cannot hold a healthy member down.
+ * How soon a member contradicts what is said against it. The first times at once. One that is
+ * accused again and again (80% loss, a link that works one way, a processor that others keep busy)
+ * waits first until its own probes have been answered for a while without a break, longer each
+ * time: so it stays dead for all until its network is well, instead of coming and going for ever,
+ * and is back soon after. The owner damps itself because only the owner raises its incarnation:
+ * everybody else then agrees without a rule of their own. A member whose probes are answered is
+ * never held back, so that a sick or lying observer cannot hold a healthy member down.
  */
 import type { Millis } from "../core/types.ts";
 
 /** The score halves in this time (ringpop: 5 min). */
 const HALF_LIFE_MS = 300_000;
-/** Deaths that are refuted without a pause. */
-const FREE_DEATHS = 3;
-const PAUSE_MS_MIN = 2_000;
-const PAUSE_MS_MAX = 120_000;
+/** What is said against a member counts so much; a score of up to FREE is refuted at once. */
+const WEIGHTS = { suspect: 0.5, dead: 1, forgotten: 1 } as const;
+const FREE = 3;
+const SOUND_MS_MIN = 2_000;
+const SOUND_MS_MAX = 32_000;
 
 export class Damping {
   #score = 0;
   #scoredAt = 0 as Millis;
 
-  /** Counts one death and gives the pause before it may be refuted. */
-  pauseMs(now: Millis): number {
-    this.#score = this.#score * 0.5 ** ((now - this.#scoredAt) / HALF_LIFE_MS) + 1;
+  /**
+   * Counts one accusation and gives for how long this member's probes must have been answered
+   * before it is refuted.
+   */
+  soundMs(verdict: keyof typeof WEIGHTS, now: Millis): number {
+    const decay = 0.5 ** ((now - this.#scoredAt) / HALF_LIFE_MS);
+    this.#score = this.#score * decay + WEIGHTS[verdict];
     this.#scoredAt = now;
-    const beyond = Math.floor(this.#score - FREE_DEATHS);
+    const beyond = Math.floor(this.#score - FREE);
     if (beyond <= 0) return 0;
-    return Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** (beyond - 1));
+    return Math.min(SOUND_MS_MAX, SOUND_MS_MIN * 2 ** (beyond - 1));
   }
 }

@@ -51,6 +51,15 @@ const NEWCOMERS_TOLD_FULLY = 64;
 /** A doubt lasts this many times the shortest suspicion: the subject has to hear of it first. */
 const DOUBT_FACTOR = 3;
 
+/** A refutation that waits for a sound time; no longer than this, for every death must end. */
+const HELD_BACK_MS_MAX = 600_000;
+
+interface Refutal {
+  readonly life: Life;
+  readonly soundMs: number;
+  readonly latestAt: Millis;
+}
+
 interface Doubt {
   readonly accusation: Accusation;
   readonly believeAt: Millis;
@@ -68,6 +77,8 @@ export interface LedgerParts {
   readonly rumours: Rumours;
   readonly doubts: Rumours;
   readonly own: OwnStatement;
+  /** Since when this node's own probes have been answered. */
+  readonly soundSince: () => Millis;
   /** A member is held dead by others: time to look for oneself. */
   readonly onDoubt: (slot: number, now: Millis, out: MembershipOutput) => void;
   /** Called before the node hears of it, so that probes and connections follow first. */
@@ -81,7 +92,7 @@ export class Ledger {
   readonly #pending = new Map<number, Doubt>();
   /** Members shown graver than told because this node heard nobody. */
   readonly #private = new Set<number>();
-  #refutal: { readonly life: Life; readonly at: Millis } | undefined;
+  #refutal: Refutal | undefined;
   #isDuplicate = false;
 
   constructor(parts: LedgerParts) {
@@ -106,9 +117,9 @@ export class Ledger {
     return this.#private.size > 0;
   }
 
-  /** When a damped refutation is due. */
-  get refuteAt(): Millis | undefined {
-    return this.#refutal?.at;
+  /** This node is accused, and does not contradict before its own network is well. */
+  get isHeldBack(): boolean {
+    return this.#refutal !== undefined;
   }
 
   ingest(wire: Uint8Array, from: NodeId, via: Via, now: Millis, out: MembershipOutput): Ingested {
@@ -197,7 +208,7 @@ export class Ledger {
       if (!this.#parts.members.isNews(doubt.accusation)) continue;
       this.#adopt(doubt.accusation, undefined, false, now, out);
     }
-    if (this.#refutal !== undefined && this.#refutal.at <= now) {
+    if (this.#refutal !== undefined && this.#mayRefute(this.#refutal, now)) {
       const { life } = this.#refutal;
       this.#refutal = undefined;
       if (compareLives(life, this.#parts.own.current) >= 0) this.#raise(life, now, out);
@@ -225,9 +236,11 @@ export class Ledger {
       return "known";
     if (!verified()) return "forged";
     awareness.onRefuted();
-    const pauseMs = record.verdict === "suspect" ? 0 : this.#damping.pauseMs(now);
-    if (pauseMs > 0) this.#refutal = { life: record, at: (now + pauseMs) as Millis };
-    else this.#raise(record, now, out);
+    const soundMs = this.#damping.soundMs(record.verdict, now);
+    const latestAt = this.#refutal?.latestAt ?? ((now + HELD_BACK_MS_MAX) as Millis);
+    const refutal = { life: record, soundMs, latestAt };
+    if (this.#mayRefute(refutal, now)) this.#raise(record, now, out);
+    else this.#refutal = refutal;
     this.#emit(
       "refuted",
       current,
@@ -236,6 +249,10 @@ export class Ledger {
       out,
     );
     return "news";
+  }
+
+  #mayRefute({ soundMs, latestAt }: Refutal, now: Millis): boolean {
+    return soundMs === 0 || now - this.#parts.soundSince() >= soundMs || now >= latestAt;
   }
 
   #onStranger(statement: Statement, now: Millis, out: MembershipOutput): Ingested {
@@ -253,6 +270,7 @@ export class Ledger {
   #raise(life: Life, now: Millis, out: MembershipOutput): void {
     const { own } = this.#parts;
     const { leaving, left } = own.current;
+    this.#refutal = undefined;
     this.adoptOwn(own.raise(life, { leaving, left }), now, out);
   }
 

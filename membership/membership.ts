@@ -106,6 +106,7 @@ export class Membership {
       signer,
       verifier,
       own,
+      soundSince: () => this.#running().prober.soundSince,
       onDoubt: (slot, at, output) => {
         const isConnected = this.#peers.get(members.registry.idOf(slot)) !== undefined;
         if (!isConnected) this.#running().connections.dialIfRoom(slot, at, output);

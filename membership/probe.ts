@@ -28,6 +28,8 @@ const CONNECT_GRACE_MS = 4_000;
 /** Probes on behalf of others under way at once. */
 const RELAYS_MAX = 256;
 const RTT_FACTOR = 3;
+/** A round in which one subject of so many, or of fewer, did not answer in time is not sound. */
+const UNSOUND_ONE_IN = 4;
 
 interface Indirect {
   readonly seq: number;
@@ -46,6 +48,8 @@ interface Subject {
   /** Set while a ping waits for its verdict. */
   timeoutAt: Millis | undefined;
   isAnswered: boolean;
+  /** Answered within a timeout that local health does not stretch. */
+  isPrompt: boolean;
   /** Rounds in a row without a sign of life, and heard rounds without an ack. */
   misses: number;
   unanswered: number;
@@ -93,10 +97,14 @@ export class Prober {
   #nextAt: Millis | undefined;
   #answered = 0;
   #unexplained = 0;
+  #judged = 0;
+  #late = 0;
+  #soundSince: Millis;
 
   constructor(parts: ProbeParts, now: Millis) {
     this.#parts = parts;
     this.#dueAt = (now + parts.random.below(parts.config.probeIntervalMs)) as Millis;
+    this.#soundSince = now;
   }
 
   setSubjects(slots: readonly number[], now: Millis): void {
@@ -133,6 +141,11 @@ export class Prober {
     return this.#nextAt;
   }
 
+  /** Since when nearly all whom this node asked have answered in time, without a stall. */
+  get soundSince(): Millis {
+    return this.#soundSince;
+  }
+
   #earliest(): Millis {
     let next = this.#dueAt;
     for (const { timeoutAt, indirect } of this.#subjects.values()) {
@@ -153,6 +166,9 @@ export class Prober {
     this.#relays.clear();
     this.#answered = 0;
     this.#unexplained = 0;
+    this.#judged = 0;
+    this.#late = 0;
+    this.#soundSince = now;
     this.#dueAt = now;
   }
 
@@ -190,7 +206,9 @@ export class Prober {
     subject.isAnswered = true;
     subject.unanswered = 0;
     const peer = this.#parts.peers.get(from);
-    if (peer !== undefined) this.#parts.peers.onRoundTrip(peer, now - subject.sentAt);
+    const roundTripMs = now - subject.sentAt;
+    subject.isPrompt = roundTripMs <= this.#timeoutMs(peer, 1);
+    if (peer !== undefined) this.#parts.peers.onRoundTrip(peer, roundTripMs);
     this.#parts.verdicts.onEvidenceOfLife(from, true, now, out);
   }
 
@@ -242,23 +260,30 @@ export class Prober {
     this.#answered = 0;
     this.#unexplained = 0;
     this.#dueAt = (now + config.probeIntervalMs * awareness.factor) as Millis;
+    // Counted from the end of the next round: until then nothing speaks for this node.
+    if (this.#late > 0 && this.#late * UNSOUND_ONE_IN >= this.#judged) {
+      this.#soundSince = this.#dueAt;
+    }
+    this.#judged = 0;
+    this.#late = 0;
     for (const subject of this.#subjects.values()) {
       if (subject.timeoutAt !== undefined) continue;
       subject.seq = this.#nextSeq();
       subject.sentAt = now;
       subject.isAnswered = false;
+      subject.isPrompt = false;
       const peer = this.#parts.peers.get(subject.id);
-      subject.timeoutAt = (now + this.#timeoutMs(peer)) as Millis;
+      subject.timeoutAt = (now + this.#timeoutMs(peer, awareness.factor)) as Millis;
       if (peer !== undefined) {
         this.#parts.send(subject.id, { kind: "ping", seq: subject.seq, records: [] }, out);
       }
     }
   }
 
-  #timeoutMs(peer: Peer | undefined): number {
-    const { config, awareness } = this.#parts;
+  #timeoutMs(peer: Peer | undefined, factor: number): number {
+    const { config } = this.#parts;
     const adaptive = Math.max(config.probeTimeoutMs, (peer?.rttMs ?? 0) * RTT_FACTOR);
-    return Math.min(adaptive, config.probeTimeoutMsMax) * awareness.factor;
+    return Math.min(adaptive, config.probeTimeoutMsMax) * factor;
   }
 
   /** The time for an answer is over. */
@@ -269,6 +294,8 @@ export class Prober {
     if (peer === undefined && now - subject.since < CONNECT_GRACE_MS) return;
     subject.history = ((subject.history << 1) | (isHeard ? 0 : 1)) & ((1 << WINDOW) - 1);
     subject.rounds = Math.min(WINDOW, subject.rounds + 1);
+    this.#judged += 1;
+    if (!subject.isPrompt) this.#late += 1;
     if (isHeard) {
       this.#answered += 1;
       subject.misses = 0;
@@ -365,6 +392,7 @@ function newSubject(slot: number, id: NodeId, now: Millis): Subject {
     sentAt: now,
     timeoutAt: undefined,
     isAnswered: false,
+    isPrompt: false,
     misses: 0,
     unanswered: 0,
     history: 0,

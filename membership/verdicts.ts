@@ -24,6 +24,11 @@ const RECHECK_MS = 1_000;
 /** A refused attempt convicts if the connection broke off this recently. */
 const RESET_MEMORY_MS = 5_000;
 const RESETS_MAX = 1_024;
+/**
+ * A member that was told and has not contradicted for this many times the shortest suspicion holds
+ * itself back: what is heard of it does not save it any more.
+ */
+const UNREFUTED_FACTOR = 3;
 
 export interface VerdictParts {
   readonly config: MembershipConfig;
@@ -63,7 +68,7 @@ export class Verdicts {
     const life = members.life(slot);
     if (life === undefined || !members.isPresent(slot) || this.#isRechecking(now)) return;
     const isPrivate = this.isIsolated(now);
-    if (awareness.isMuted && !isPrivate) return;
+    if ((awareness.isMuted || ledger.isHeldBack) && !isPrivate) return;
     const suspicion = suspicions.open(slot, life);
     if (suspicion.own !== undefined) return;
     const others = observers
@@ -91,6 +96,7 @@ export class Verdicts {
     if (ledger.hasPrivateVerdicts) ledger.clearPrivate(slot, now, out);
     const own = suspicions.get(slot)?.own;
     if (own === undefined || (own.basis === "deaf" && !isAnswer)) return;
+    if (now - members.since(slot) > own.minMs * UNREFUTED_FACTOR && !own.isPrivate) return;
     suspicions.withdraw(slot);
   }
 

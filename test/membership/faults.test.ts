@@ -252,6 +252,33 @@ describe("loss", () => {
   });
 });
 
+describe("80% loss at one member", () => {
+  it.each([
+    [8, "in"],
+    [8, "out"],
+    [8, "both"],
+    [20, "in"],
+    [20, "out"],
+    [20, "both"],
+  ])("of %i, %s, ends in a view that stays, and heals", (count, side) => {
+    for (let seed = 1; seed <= 4; seed += 1) {
+      const { network, hosts } = joined(count, seed);
+      const struck = network.at(count - 1);
+      const rest = hosts.filter((host) => host !== struck);
+      if (side !== "out") struck.lossIn = 0.8;
+      if (side !== "in") struck.lossOut = 0.8;
+      network.run(90_000);
+      expect(isStable(network, rest)).toBe(true);
+      const seen = new Set(rest.map((host) => network.state(host, struck)));
+      expect(seen.size).toBe(1);
+      for (const event of eventsOf(rest, "dead")) expect(event.peer).toBe(struck.id);
+      struck.lossIn = 0;
+      struck.lossOut = 0;
+      expect(network.runUntil(() => network.agreeAlive(hosts, hosts), 60_000)).toBeDefined();
+    }
+  });
+});
+
 describe("duplicate identity", () => {
   it("is reported instead of fought over", () => {
     const { network, hosts } = joined(8);

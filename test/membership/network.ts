@@ -104,6 +104,9 @@ export class Host {
   isPaused = false;
   /** The machine is gone: nothing answers, nothing is refused. */
   isSilent = false;
+  /** Part of what it is sent, and of what it sends, that is lost. */
+  lossIn = 0;
+  lossOut = 0;
   epoch = 0;
   starts = 0;
   readonly peers = new Set<Host>();
@@ -362,7 +365,8 @@ export class Network {
     if (peer === undefined) return;
     this.packets += 1;
     this.bytes += packet.length;
-    if (this.#isCut(from, peer) || (this.loss > 0 && this.random.float() < this.loss)) {
+    const loss = Math.max(this.loss, from.lossOut, peer.lossIn);
+    if (this.#isCut(from, peer) || (loss > 0 && this.random.float() < loss)) {
       this.lost += 1;
       return;
     }

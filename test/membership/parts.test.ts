@@ -72,16 +72,23 @@ describe("local health", () => {
 });
 
 describe("flap damping", () => {
-  it("lets the first deaths be refuted at once and later ones ever more slowly", () => {
+  it("lets the first deaths be refuted at once and asks for ever longer sound times later", () => {
     const damping = new Damping();
-    const pauses = Array.from({ length: 8 }, () => damping.pauseMs(ms(0)));
-    expect(pauses).toEqual([0, 0, 0, 2_000, 4_000, 8_000, 16_000, 32_000]);
+    const waits = Array.from({ length: 9 }, () => damping.soundMs("dead", ms(0)));
+    expect(waits).toEqual([0, 0, 0, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000]);
+  });
+
+  it("counts two suspicions as one death", () => {
+    const damping = new Damping();
+    const waits = Array.from({ length: 8 }, () => damping.soundMs("suspect", ms(0)));
+    expect(waits.lastIndexOf(0)).toBe(6);
+    expect(waits.at(-1)).toBe(2_000);
   });
 
   it("forgets with time", () => {
     const damping = new Damping();
-    for (let death = 0; death < 6; death += 1) damping.pauseMs(ms(0));
-    expect(damping.pauseMs(ms(3_600_000))).toBe(0);
+    for (let death = 0; death < 6; death += 1) damping.soundMs("dead", ms(0));
+    expect(damping.soundMs("dead", ms(3_600_000))).toBe(0);
   });
 });
 
