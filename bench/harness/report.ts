@@ -101,7 +101,9 @@ export function median(values: readonly number[]): number {
 
 function ratio(ours: readonly number[], theirs: readonly number[]): number {
   const both = Math.min(ours.length, theirs.length);
-  return median(ours.slice(0, both).map((value, at) => value / (theirs[at] as number)));
+  const pairs = ours.slice(0, both).map((value, at) => [value, theirs[at] as number] as const);
+  // Nothing beside nothing is equal.
+  return median(pairs.map(([our, their]) => (our === their ? 1 : our / their)));
 }
 
 /** Four significant digits: more would claim what no such measurement can know. */

@@ -40,12 +40,13 @@ export async function run(options: BenchOptions): Promise<Outcome> {
   const setting: Setting = { options, serf, add };
   const isWanted = (part: string) => options.only === undefined || part === options.only;
   const skipped = [];
+  const said: string[] = [];
   for (const size of SIZES) {
     if (isWanted(`${size} agents`)) await measureSize(size, setting);
   }
   if (isWanted("network")) {
     const why = whyNoLan();
-    if (why === undefined) await measureNetwork(setting);
+    if (why === undefined) said.push(...(await measureNetwork(setting)));
     else skipped.push({ subject: "faults of the network", why });
   }
   if (isWanted("processor")) await measureProcessor(setting);
@@ -58,6 +59,7 @@ export async function run(options: BenchOptions): Promise<Outcome> {
     `network: ${OWN_NAME} with identities, ${MACHINES} namespaces, both programs at the same time;`,
     "  stable: 90 s after the fault began no view of anybody changes for 30 s, and all others agree",
     "serf: LAN profile; an agent counts from the moment it writes the event",
+    ...said,
   ];
   const versions: Record<string, string> =
     serf === undefined ? {} : { serf: versionOf(serf, "version") };
@@ -98,7 +100,7 @@ async function measureSize(size: number, { options, serf, add }: Setting): Promi
   addSized("killed: dead everywhere (worst)", "serf", Math.max(...dead), "ms");
 }
 
-async function measureNetwork({ options, serf, add }: Setting): Promise<void> {
+async function measureNetwork({ options, serf, add }: Setting): Promise<string[]> {
   using lan = new Lan(MACHINES);
   await using mesh = await Mesh.make(lan);
   await using cluster = serf === undefined ? undefined : new SerfCluster(serf, lan);
@@ -110,10 +112,12 @@ async function measureNetwork({ options, serf, add }: Setting): Promise<void> {
   }
   const clusters: Cluster[] = cluster === undefined ? [mesh] : [mesh, cluster];
   const struck = { at: MACHINES - 1, name: names.at(-1) ?? "" };
+  const said: string[] = [];
   for (const fault of FAULTS) {
     options.progress(`network: ${fault}`);
-    await measureFault(clusters, lan, struck, fault, add);
+    said.push(...(await measureFault(clusters, lan, struck, fault, add)));
   }
+  return said;
 }
 
 async function measureProcessor({ options, serf, add }: Setting): Promise<void> {

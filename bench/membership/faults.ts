@@ -19,61 +19,53 @@ const NAMES: Readonly<Record<Fault, string>> = {
   "loss both": "80% loss both ways at one machine",
 };
 
+/** Gives what to say of it in words, a line for each program. */
 export async function measureFault(
   clusters: readonly Cluster[],
   lan: Lan,
   struck: { readonly at: number; readonly name: string },
   fault: Fault,
   add: Add,
-): Promise<void> {
+): Promise<string[]> {
   for (const cluster of clusters) await settled(cluster, TIMEOUT_MS);
   const struckAt = performance.now();
   lan.strike(struck.at, fault);
   await sleep(SETTLE_MS + STABLE_MS);
-  const stableFrom = struckAt + SETTLE_MS;
-  for (const cluster of clusters) {
-    judge(cluster, struck.name, struckAt, stableFrom, (what, value, unit) =>
-      add(`${NAMES[fault]}: ${what}`, cluster.subject, value, unit),
-    );
-  }
+  const addTo =
+    (cluster: Cluster): Tell =>
+    (what, value, unit) =>
+      add(`${NAMES[fault]}: ${what}`, cluster.subject, value, unit);
+  const said = clusters.map(
+    (cluster) => `${NAMES[fault]}: ${judge(cluster, struck.name, struckAt, addTo(cluster))}`,
+  );
   const healedAt = performance.now();
   lan.heal(struck.at);
   const healed = clusters.map(async (cluster) => {
-    const times = [];
+    let last = 0;
     for (const name of cluster.names) {
-      times.push(...(await cluster.views.until(name, "alive", healedAt, TIMEOUT_MS)));
+      last = Math.max(last, ...(await cluster.views.until(name, "alive", healedAt, TIMEOUT_MS)));
     }
-    add(
-      `${NAMES[fault]}: healed, alive everywhere`,
-      cluster.subject,
-      Math.max(...times) / 1e3,
-      "s",
-    );
+    addTo(cluster)("healed, alive everywhere", last / 1e3, "s");
   });
   await Promise.all(healed);
+  return said;
 }
 
-function judge(
-  cluster: Cluster,
-  struck: string,
-  struckAt: number,
-  stableFrom: number,
-  add: (what: string, value: number, unit: Parameters<Add>[3]) => void,
-): void {
-  const { views, names } = cluster;
+type Tell = (what: string, value: number, unit: Parameters<Add>[3]) => void;
+
+function judge(cluster: Cluster, struck: string, struckAt: number, add: Tell): string {
+  const { views, names, subject } = cluster;
   const now = performance.now();
   const last = views.changes(struckAt, now).at(-1)?.at ?? struckAt;
-  add("last change of any view", (last - struckAt) / 1e3, "s");
-  add("changes once it must be stable", views.changes(stableFrom, now).length, "changes");
+  const late = views.changes(struckAt + SETTLE_MS, now).length;
   const states = names.filter((name) => name !== struck).map((name) => views.state(name, struck));
-  const counts = [...Map.groupBy(states, (state) => state).values()].map(({ length }) => length);
-  add("agents that disagree on the struck one", states.length - Math.max(...counts), "agents");
+  const groups = [...Map.groupBy(states, (state) => state)];
+  const largest = Math.max(...groups.map(([, { length }]) => length));
+  add("last change of any view", (last - struckAt) / 1e3, "s");
+  add("changes once it must be stable", late, "changes");
+  add("agents that disagree on the struck one", states.length - largest, "agents");
   add("others declared dead", falseDeaths(cluster, struck, struckAt), "members");
-  process.stderr.write(`${cluster.subject}: ${states.join()}\n`);
-  for (const change of views.changes(struckAt, now)) {
-    if (process.env["GV_TRACE"])
-      process.stderr.write(
-        `${((change.at - struckAt) / 1e3).toFixed(1)} ${change.observer} ${change.member} ${change.state}\n`,
-      );
-  }
+  const held = groups.map(([state, { length }]) => `${state} at ${length}`).join(", ");
+  const isStable = late === 0 && groups.length === 1;
+  return `${subject} ${isStable ? "stable" : "NOT STABLE"}, struck one ${held}`;
 }
