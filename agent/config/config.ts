@@ -4,6 +4,8 @@ import type { Registration } from "../registrations/registration.ts";
 import type { ConfigSource } from "./load.ts";
 import type { Egress, LogLevel } from "./settings.ts";
 
+export const CLUSTER_DEFAULT = "default";
+
 /** Where to listen. */
 export interface ListenAddress extends HostPort {
   /** True for a default with --dev: if the port is taken, the next free one does as well. */

@@ -15,7 +15,7 @@ import {
   parseHostPort,
 } from "../../transport/addresses.ts";
 import { SOCKET_PATH_BYTES_MAX } from "../api/socket-file.ts";
-import type { AgentConfig, ListenAddress } from "./config.ts";
+import { type AgentConfig, CLUSTER_DEFAULT, type ListenAddress } from "./config.ts";
 import { type FlagValues, fromFlags, fromVariables, type Given } from "./given.ts";
 import { defaultDataDir, defaultSocketPath, type HostFacts } from "./paths.ts";
 import { SETTINGS, type SettingKey, type SettingValue } from "./settings.ts";
@@ -132,7 +132,7 @@ function build(merged: Merged, file: ConfigFile, source: ConfigSource): AgentCon
     zone: merged.get("zone"),
     region: merged.get("region"),
     labels: readLabels(merged),
-    cluster: merged.get("cluster") ?? "default",
+    cluster: merged.get("cluster") ?? CLUSTER_DEFAULT,
     egress: merged.get("egress") ?? "allow",
     drainTimeoutMs: merged.get("drainTimeout") ?? 15_000,
     logLevel: merged.get("logLevel") ?? "info",

@@ -32,11 +32,11 @@ export async function openPlanes(
   topics: readonly string[],
   log: Log,
 ): Promise<Planes> {
-  const { identity, checkPeer } = trust;
+  const { identity, mesh, checkPeer } = trust;
   const opening = await Promise.allSettled([
     listenAt(config.bind, "--bind", (host, port) =>
       createControlTransport({
-        identity,
+        identity: { ...identity, trustDomain: mesh },
         bind: formatHostPort(host, port),
         ...(config.advertise === undefined ? {} : { advertise: config.advertise }),
         check: checkPeer,
@@ -48,7 +48,7 @@ export async function openPlanes(
       createLinkTransport({
         privateKey: identity.privateKey,
         certificate: identity.certificate,
-        trustDomain: identity.trustDomain,
+        trustDomain: mesh,
         bind: formatHostPort(host, port),
         check: checkPeer,
         report: (event) => logLinks(log.component("links"), event),

@@ -16,11 +16,16 @@ import {
 } from "../../transport/identity/node-identity.ts";
 import type { CertificateVerdict } from "../../transport/link/link-transport.ts";
 import { claimDevName } from "../../transport/storage/dev-host.ts";
-import type { AgentConfig } from "../config/config.ts";
+import { type AgentConfig, CLUSTER_DEFAULT } from "../config/config.ts";
 
 export interface Trust {
   readonly identity: NodeIdentity;
   readonly warnings: readonly string[];
+  /**
+   * What two agents must have in common to shake hands at all: the trust domain, and the cluster
+   * where it is not the default one. A development identity's trust domain names its cluster.
+   */
+  readonly mesh: string;
   /** For connections. */
   readonly checkPeer: (peer: NodeId, certificate: Uint8Array) => CertificateVerdict;
   /** For documents. */
@@ -44,6 +49,7 @@ export function establishTrust(config: AgentConfig, verifier: Verifier): Trust {
   return {
     identity,
     warnings,
+    mesh: meshOf(config, identity),
     checkPeer: (peer, certificate) => {
       const verdict = judge(peer, certificate);
       return verdict.ok
@@ -69,6 +75,11 @@ export function establishTrust(config: AgentConfig, verifier: Verifier): Trust {
       );
     },
   };
+}
+
+function meshOf({ cluster, trust }: AgentConfig, { trustDomain }: NodeIdentity): string {
+  const isNamed = trust.kind === "identity" && cluster !== CLUSTER_DEFAULT;
+  return isNamed ? `${trustDomain}/${cluster}` : trustDomain;
 }
 
 function developIdentity(config: AgentConfig) {

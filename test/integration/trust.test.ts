@@ -80,14 +80,14 @@ describe("a stranger", () => {
     const foreign = await start("foreign", a);
     await says(
       foreign,
-      /"level":"warn".*cannot connect to .*another trust domain than \\"other.org/,
+      /"level":"warn".*cannot connect to .*another trust domain or cluster than \\"other.org/,
     );
-    await says(a, /refused .*another trust domain than \\"example.org/);
+    await says(a, /refused .*another trust domain or cluster than \\"example.org/);
     expect(await alive(a)).toEqual(["a", "b"]);
     expect(await alive(foreign)).toEqual(["foreign"]);
     const { code, stderr } = await fleet.command(foreign, ["join", a.bind]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/another trust domain than "other.org"/);
+    expect(stderr).toMatch(/another trust domain or cluster than "other.org"/);
   });
 
   it("of another authority with the same name is refused, and both sides say why", async () => {
@@ -98,9 +98,22 @@ describe("a stranger", () => {
     expect(await alive(a)).toEqual(["a", "b"]);
   });
 
+  it("of another cluster of the same trust domain is refused, and both sides say why", async () => {
+    await issue("ca", "blue");
+    const args = ["--identity", file("blue.id"), "--cluster", "blue"];
+    const blue = await fleet.agent("blue", { args, join: a.bind });
+    await says(
+      blue,
+      /"level":"warn".*cannot connect to .*another trust domain or cluster than \\"example.org\/blue/,
+    );
+    await says(a, /refused .*another trust domain or cluster than \\"example.org/);
+    expect(await alive(a)).toEqual(["a", "b"]);
+    expect(await alive(blue)).toEqual(["blue"]);
+  });
+
   it("with the development identity is refused, and both sides say why", async () => {
     const dev = await fleet.agent("dev", { join: a.bind });
-    await says(dev, /"level":"warn".*cannot connect to .*another trust domain than/);
+    await says(dev, /"level":"warn".*cannot connect to .*another trust domain or cluster than/);
     expect(await alive(a)).toEqual(["a", "b"]);
     expect(await alive(dev)).toEqual(["dev"]);
   });

@@ -150,8 +150,8 @@ class SecureChannel implements ConnectionEncrypter {
         throw new HandshakeFailure({
           kind: "rejected",
           detail:
-            `the dialer broke off the handshake: it may be of another trust domain than ` +
-            `"${this.#options.trustDomain}" (${detail})`,
+            `the dialer broke off the handshake: it may be of another trust domain or cluster ` +
+            `than "${this.#options.trustDomain}" (${detail})`,
         });
       }
       throw new HandshakeFailure(
@@ -160,8 +160,8 @@ class SecureChannel implements ConnectionEncrypter {
           : {
               kind: "rejected",
               detail:
-                `the peer is of another trust domain than "${this.#options.trustDomain}", or not ` +
-                `a Grapevine agent (${detail})`,
+                `the peer is of another trust domain or cluster than ` +
+                `"${this.#options.trustDomain}", or not a Grapevine agent (${detail})`,
             },
       );
     }

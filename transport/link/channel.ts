@@ -61,7 +61,7 @@ export function handshakeFailure(error: unknown): CloseReason {
   if (error instanceof LinkBroken) return error.reason;
   const message = error instanceof Error ? error.message : String(error);
   const detail = message.includes("stage 1 validation fail")
-    ? `${message}: the address belongs to another trust domain, or is no link port`
+    ? `${message}: the address belongs to another trust domain or cluster, or is no link port`
     : message;
   return { kind: "rejected", detail };
 }

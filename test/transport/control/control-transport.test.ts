@@ -211,7 +211,7 @@ describe("who may not join is told why, on both sides", () => {
     await until("a knows", () => a.events.failed.length === 1);
     expect(a.events.failed[0]?.reason.kind).toBe("rejected");
     expect(a.events.failed[0]?.reason.detail).toMatch(
-      /another trust domain than "test", or not a Grapevine agent/,
+      /another trust domain or cluster than "test", or not a Grapevine agent/,
     );
     await until("b knows", () => b.events.reports.length === 1);
     expect(JSON.stringify(b.events.reports[0])).toMatch(/another trust domain/);
