@@ -205,7 +205,8 @@ export class Simulation {
   }
 }
 
-function checkContext(plan: Plan): CheckContext {
+/** What checkers may know of a run of the plan. */
+export function checkContext(plan: Plan): CheckContext {
   const config = { ...MEMBERSHIP_PRESETS[plan.preset], ...plan.membership };
   // Shortest while a node knows of nobody else, longest when it knows of all.
   const { minMs: suspicionMinMs, maxMs: loneSuspicionMs } = suspicionBounds(config, 1);

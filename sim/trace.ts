@@ -121,7 +121,8 @@ export type TraceEvent = { readonly at: number } & (
       readonly node: number;
       readonly root: string;
       readonly instances: readonly string[];
-      readonly held: Held;
+      /** Undefined of real agents, which do not tell. */
+      readonly held: Held | undefined;
     }
 );
 

@@ -19,7 +19,13 @@ export const PLAN_FLAGS: readonly Flag[] = [
 
 const SEED_BOUND = 2 ** 32;
 
-export function choosePlan(file: string | undefined, values: FlagReader, folder: string): Plan {
+/** `usual`: what holds where neither the flags nor the plan say; otherwise the profile does. */
+export function choosePlan(
+  file: string | undefined,
+  values: FlagReader,
+  folder: string,
+  usual: { readonly nodes?: number; readonly minutes?: number } = {},
+): Plan {
   if (file !== undefined) {
     const given = PLAN_FLAGS.find(({ name }) => values.has(name));
     if (given !== undefined) {
@@ -30,8 +36,8 @@ export function choosePlan(file: string | undefined, values: FlagReader, folder:
   return drawPlan({
     profile: values.one("profile") ?? "mixed",
     seed: readNumber(values, "seed", 0, SEED_BOUND - 1) ?? randomInt(SEED_BOUND),
-    nodes: readNumber(values, "nodes", 1, 20_000),
-    minutes: readNumber(values, "minutes", 0.01, 10_000, true),
+    nodes: readNumber(values, "nodes", 1, 20_000) ?? usual.nodes,
+    minutes: readNumber(values, "minutes", 0.01, 10_000, true) ?? usual.minutes,
   });
 }
 

@@ -12,6 +12,7 @@ export const boundedState: CreateChecker = ({ nodes, observers, fullMeshMax, con
   statement: "at rest a node holds one row per identity, few neighbours and nothing left to tell",
   on: {
     settled: ({ node, held }, report) => {
+      if (held === undefined) return;
       const { members, statements, rumours, subjects, peers } = held;
       const say = (what: string) => report(`n${node} holds ${what}`, [node]);
       if (members > nodes) say(`${members} members of ${nodes} identities`);
