@@ -5,10 +5,11 @@
 import type { NodeId } from "../core/types.ts";
 import { encodePacket } from "../membership/packets.ts";
 import { type SignedRecord, signAccusation, signStatement } from "../membership/records.ts";
+import { publishing, withFalseDigest } from "./byzantine-documents.ts";
 import { drawBelow, streamKey } from "./engine/draws.ts";
 import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
-import type { ByzantineBehaviour } from "./plan.ts";
+import type { ByzantineBehaviour } from "./plan-event.ts";
 
 /** First byte of a control packet that belongs to the failure detector. */
 const MEMBERSHIP_PACKET = 1;
@@ -40,6 +41,18 @@ export function corrupt(fleet: Fleet, agent: Agent, behaviour: ByzantineBehaviou
     case "replay":
       agent.control.tamper = replaying(draw);
       return end;
+    case "suppress":
+      agent.control.isSuppressing = true;
+      return () => {
+        agent.control.isSuppressing = false;
+      };
+    case "digest":
+      agent.control.tamper = (packet) => [withFalseDigest(packet, draw)];
+      return end;
+    case "poison":
+    case "huge":
+    case "future":
+      return publishing(fleet, agent, behaviour);
     case "accuse":
     case "forge":
     case "equivocate":

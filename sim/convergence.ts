@@ -1,7 +1,8 @@
 /**
  * Whether the mesh has come right: every process that runs believes every other one alive and
  * nobody else, all stores are equal, and what each node routes by is what its own tables say. If
- * not, it says who disagrees with whom about what.
+ * not, it says who disagrees with whom about what. Machines that the plan leaves broken are not
+ * asked; the others must hold them to be gone.
  */
 import { instanceKey } from "../membership/document-fields.ts";
 import type { Agent } from "./node/agent.ts";
@@ -11,11 +12,11 @@ import type { Host } from "./node/host.ts";
 /** Disagreements that are named. */
 const NAMED_MAX = 12;
 /** Nodes whose derived tables are compared entry by entry. */
-const MIRRORS_MAX = 64;
+export const MIRRORS_MAX = 64;
 
 /** Empty if all is well. */
 export function disagreements(fleet: Fleet): string[] {
-  const running = fleet.hosts.filter((host) => host.isRunning);
+  const running = fleet.hosts.filter((host) => host.isRunning && !host.isBroken);
   const found: string[] = [];
   const add = (text: string) => {
     if (found.length < NAMED_MAX) found.push(text);
@@ -27,7 +28,7 @@ export function disagreements(fleet: Fleet): string[] {
   compareRoots(running, add);
   if (found.length > 0) return found;
   compareRegistrations(running, add);
-  for (const host of running.slice(0, MIRRORS_MAX)) compareMirror(host, add);
+  for (const host of running.slice(0, MIRRORS_MAX)) for (const text of unmirrored(host)) add(text);
   return found;
 }
 
@@ -35,9 +36,9 @@ export function disagreements(fleet: Fleet): string[] {
 export function looksSettled(fleet: Fleet): boolean {
   let count = 0;
   let root: string | undefined;
-  for (const { agent } of fleet.hosts) if (agent !== undefined) count += 1;
-  for (const { agent } of fleet.hosts) {
-    if (agent === undefined) continue;
+  for (const { agent, isBroken } of fleet.hosts) if (agent !== undefined && !isBroken) count += 1;
+  for (const { agent, isBroken } of fleet.hosts) {
+    if (agent === undefined || isBroken) continue;
     if (agent.lane.isPaused || membersOf(agent) !== count) return false;
     root ??= agent.node.directory.root();
     if (agent.node.directory.root() !== root) return false;
@@ -113,19 +114,24 @@ function compareRegistrations(running: readonly Host[], add: (text: string) => b
   for (const { name, disk, agent } of running) {
     const listed = first.node.directory.get((agent as Agent).id)?.instances ?? [];
     const keys = new Set(listed.map(instanceKey));
-    for (const key of disk.registrations.keys()) {
+    const offered = new Set(disk.registrations.keys());
+    for (const { service, entry } of (agent as Agent).node.actors.hostings.all()) {
+      offered.add(`${service}/${entry.id}`);
+    }
+    for (const key of offered) {
       if (!keys.has(key)) add(`the directory lacks ${key}, which ${name} has acknowledged`);
     }
     for (const key of keys) {
-      if (!disk.registrations.has(key)) add(`the directory still lists ${key} of ${name}`);
+      if (!offered.has(key)) add(`the directory still lists ${key} of ${name}`);
     }
   }
 }
 
-/** What a node routes by against its own directory and members. */
-function compareMirror(host: Host, add: (text: string) => boolean): void {
+/** Where what a node routes by differs from its own directory and members. */
+export function unmirrored(host: Host): string[] {
   const { node } = host.agent as Agent;
   const view = node.view();
+  const found: string[] = [];
   const expected = new Set<string>();
   for (const owner of node.directory.owners()) {
     const state = view.members.get(owner)?.state;
@@ -139,10 +145,12 @@ function compareMirror(host: Host, add: (text: string) => boolean): void {
     for (const instance of service.instances) {
       count += 1;
       const key = `${instance.service}/${instance.id} on ${instance.agent}`;
-      if (!expected.has(key)) add(`${host.name} would route to ${key}, which its tables lack`);
+      if (!expected.has(key))
+        found.push(`${host.name} would route to ${key}, which its tables lack`);
     }
   }
   if (count < expected.size) {
-    add(`${host.name} routes to ${count} instances; its tables list ${expected.size}`);
+    found.push(`${host.name} routes to ${count} instances; its tables list ${expected.size}`);
   }
+  return found;
 }

@@ -5,115 +5,15 @@
  * run again.
  */
 import { GrapevineError } from "../core/errors.ts";
-import type { ResumeOrder } from "./engine/lane.ts";
+import { LATENCY_MODELS } from "./network/latency.ts";
 import type { NetworkShape, RoadShape } from "./network/paths.ts";
+import { faultOfEvents, type PlanEvent } from "./plan-event.ts";
+import { isAmount, isCount, isObject } from "./plan-values.ts";
 
 export const PLAN_VERSION = 1;
 const NODES_MAX = 20_000;
 
-export type ByzantineBehaviour =
-  | "garbage"
-  | "replay"
-  | "flood"
-  | "accuse"
-  | "equivocate"
-  | "forge"
-  | "withhold";
-
-/** `atMs` counts from the moment when the last node has started to join. */
-export type PlanEvent = {
-  readonly atMs: number;
-} /** The process dies, and starts again after `forMs` (0: only when everything is healed). */ & (
-  | {
-      readonly kind: "crash";
-      readonly node: number;
-      readonly forMs: number;
-      /** "kill": the machine stays up and resets connections. "power": silence. */
-      readonly how: "kill" | "power";
-      /** "kept": what was synced. "lost": nothing but the key. */
-      readonly disk: "kept" | "lost";
-    }
-  /** Leaves in order and starts again after `forMs`. */
-  | {
-      readonly kind: "leave";
-      readonly node: number;
-      readonly forMs: number;
-      readonly version: string;
-    }
-  | {
-      readonly kind: "pause";
-      readonly node: number;
-      readonly forMs: number;
-      readonly resume: ResumeOrder;
-    }
-  /** Every event of the process takes this long. */
-  | {
-      readonly kind: "slow";
-      readonly node: number;
-      readonly forMs: number;
-      readonly costUs: number;
-    }
-  /** It gets the processor for `runMs`, then not for `blockMs` on average, and so on. */
-  | {
-      readonly kind: "starve";
-      readonly node: number;
-      readonly forMs: number;
-      readonly blockMs: number;
-      readonly runMs: number;
-      readonly resume: ResumeOrder;
-    }
-  /** Cuts `left` from all others; `oneWay`: only what it sends. */
-  | {
-      readonly kind: "partition";
-      readonly left: readonly number[];
-      readonly forMs: number;
-      readonly oneWay: boolean;
-    }
-  | {
-      readonly kind: "road";
-      readonly from: readonly number[];
-      readonly to: readonly number[];
-      readonly forMs: number;
-      readonly clog: boolean;
-      readonly loss: number;
-      readonly delayMs: number;
-      readonly jitterMs: number;
-      readonly bytesPerSecond: number;
-    }
-  | { readonly kind: "reset"; readonly node: number; readonly other: number }
-  /** The wall clock is set by an operator. */
-  | { readonly kind: "clock"; readonly node: number; readonly stepMs: number }
-  /** Writes fail: nothing that needs the disk is acknowledged. */
-  | { readonly kind: "disk"; readonly node: number; readonly forMs: number }
-  /** The application on the node answers badly, slowly or not at all. */
-  | {
-      readonly kind: "application";
-      readonly node: number;
-      readonly forMs: number;
-      readonly mode: "errors" | "slow" | "hangs";
-    }
-  | {
-      readonly kind: "byzantine";
-      readonly node: number;
-      readonly forMs: number;
-      readonly behaviour: ByzantineBehaviour;
-    }
-  /** A second process with the node's key, on another machine. */
-  | { readonly kind: "clone"; readonly node: number; readonly forMs: number }
-  | {
-      readonly kind: "register";
-      readonly node: number;
-      readonly service: string;
-      readonly id: string;
-    }
-  | {
-      readonly kind: "deregister";
-      readonly node: number;
-      readonly service: string;
-      readonly id: string;
-    }
-);
-export type PlanEventKind = PlanEvent["kind"];
+export type { ByzantineBehaviour, PlanEvent, PlanEventKind } from "./plan-event.ts";
 
 export interface Workload {
   /** Services named s0, s1, …; each node registers this many instances when it starts. */
@@ -127,6 +27,8 @@ export interface Workload {
   readonly unsafe: number;
   /** Besides, so many times a second one busy node sends several at once, with one key. */
   readonly burstsPerSecond?: number;
+  /** Calls of actors in the whole mesh; 0 if absent. */
+  readonly callsPerSecond?: number;
 }
 
 export interface Plan {
@@ -153,6 +55,14 @@ export interface Plan {
   readonly clockDriftPpm: number;
   readonly workload: Workload;
   readonly events: readonly PlanEvent[];
+  /** Machines that stay broken when everything else is healed: the others must come right. */
+  readonly broken?: readonly Broken[];
+}
+
+/** "power": off. "pause": stands still. "cut": no road to others. "deaf": hears, is not heard. */
+export interface Broken {
+  readonly node: number;
+  readonly how: "power" | "pause" | "cut" | "deaf";
 }
 
 /** Reads a plan; throws `invalid_argument` that names what is wrong with it, and where. */
@@ -203,7 +113,24 @@ function faultOfPlan(value: unknown): string | undefined {
   if (!isObject(membership) || !Object.values(membership).every(isAmount)) {
     return `"membership" is not an object of numbers`;
   }
-  return faultOfNetwork(network) ?? faultOfWorkload(workload) ?? faultOfEvents(events, nodes);
+  const bounds = { nodes, zones: value["zones"] as number };
+  return (
+    faultOfNetwork(network) ??
+    faultOfWorkload(workload) ??
+    faultOfEvents(events, bounds) ??
+    faultOfBroken(value["broken"], nodes)
+  );
+}
+
+function faultOfBroken(value: unknown, nodes: number): string | undefined {
+  if (value === undefined) return undefined;
+  const isBroken = (each: unknown) =>
+    isObject(each) &&
+    isCount(each["node"]) &&
+    (each["node"] as number) < nodes &&
+    ["power", "pause", "cut", "deaf"].includes(each["how"] as string);
+  if (!Array.isArray(value) || !value.every(isBroken)) return `"broken" is not a list of nodes`;
+  return value.length * 2 >= nodes ? `"broken" leaves no majority` : undefined;
 }
 
 function faultOfNetwork(value: unknown): string | undefined {
@@ -214,6 +141,15 @@ function faultOfNetwork(value: unknown): string | undefined {
     if (!isObject(road) || !numbers.every((field) => isAmount(road[field]))) {
       return `"network.${name}" needs the numbers ${numbers.join(", ")}`;
     }
+    const { jitter = "exponential" } = road;
+    if (!(LATENCY_MODELS as readonly unknown[]).includes(jitter)) {
+      return `"network.${name}.jitter" is none of ${LATENCY_MODELS.join(", ")}`;
+    }
+  }
+  const { zoneDelayUs } = value;
+  const isRow = (row: unknown) => Array.isArray(row) && row.every(isAmount);
+  if (zoneDelayUs !== undefined && !(Array.isArray(zoneDelayUs) && zoneDelayUs.every(isRow))) {
+    return `"network.zoneDelayUs" is not a table of numbers`;
   }
   const numbers = ["giveUpMs", "gossipLoss", "gossipDuplicates", "gossipLateMs"];
   const missing = numbers.find((name) => !isAmount(value[name]));
@@ -223,82 +159,11 @@ function faultOfNetwork(value: unknown): string | undefined {
 function faultOfWorkload(value: unknown): string | undefined {
   if (!isObject(value)) return `"workload" is not an object`;
   const numbers = ["services", "instancesPerNode", "requestsPerSecond", "keyed", "unsafe"];
-  const bursts = value["burstsPerSecond"];
-  if (bursts !== undefined && !isAmount(bursts))
-    return `"workload.burstsPerSecond" is not a number`;
-  const missing = numbers.find((name) => !isAmount(value[name]));
-  return missing === undefined ? undefined : `"workload.${missing}" is not a number from 0`;
-}
-
-type Check = (value: unknown, nodes: number) => boolean;
-const isNode: Check = (value, nodes) => isCount(value) && (value as number) < nodes;
-const isNodes: Check = (value, nodes) =>
-  Array.isArray(value) && value.length > 0 && value.every((each) => isNode(each, nodes));
-const isText: Check = (value) => typeof value === "string" && value.length > 0;
-const isFlag: Check = (value) => typeof value === "boolean";
-
-function oneOf(...words: readonly string[]): Check {
-  return (value) => words.includes(value as string);
-}
-
-const EVENT_FIELDS: Readonly<Record<PlanEventKind, Readonly<Record<string, Check>>>> = {
-  crash: { node: isNode, forMs: isCount, how: oneOf("kill", "power"), disk: oneOf("kept", "lost") },
-  leave: { node: isNode, forMs: isCount, version: isText },
-  pause: { node: isNode, forMs: isCount, resume: oneOf("timers", "io", "shuffled") },
-  slow: { node: isNode, forMs: isCount, costUs: isCount },
-  starve: {
-    ...{ node: isNode, forMs: isCount, blockMs: isCount, runMs: isCount },
-    resume: oneOf("timers", "io", "shuffled"),
-  },
-  partition: { left: isNodes, forMs: isCount, oneWay: isFlag },
-  road: {
-    ...{ from: isNodes, to: isNodes, forMs: isCount, clog: isFlag, loss: isShare },
-    ...{ delayMs: isAmount, jitterMs: isAmount, bytesPerSecond: isCount },
-  },
-  reset: { node: isNode, other: isNode },
-  clock: { node: isNode, stepMs: isWhole },
-  disk: { node: isNode, forMs: isCount },
-  application: { node: isNode, forMs: isCount, mode: oneOf("errors", "slow", "hangs") },
-  byzantine: {
-    ...{ node: isNode, forMs: isCount },
-    behaviour: oneOf("garbage", "replay", "flood", "accuse", "equivocate", "forge", "withhold"),
-  },
-  clone: { node: isNode, forMs: isCount },
-  register: { node: isNode, service: isText, id: isText },
-  deregister: { node: isNode, service: isText, id: isText },
-};
-
-function faultOfEvents(value: unknown, nodes: number): string | undefined {
-  if (!Array.isArray(value)) return `"events" is not a list`;
-  for (const [at, event] of value.entries()) {
-    if (!isObject(event)) return `events[${at}] is not an object`;
-    const kind = event["kind"] as PlanEventKind;
-    const fields = Object.hasOwn(EVENT_FIELDS, kind) ? EVENT_FIELDS[kind] : undefined;
-    if (fields === undefined) return `events[${at}] has an unknown kind`;
-    const checks: Readonly<Record<string, Check>> = { atMs: isCount, ...fields };
-    for (const [name, check] of Object.entries(checks)) {
-      if (!check(event[name], nodes)) return `events[${at}] (${kind}): "${name}" is not valid`;
+  for (const name of ["burstsPerSecond", "callsPerSecond"]) {
+    if (value[name] !== undefined && !isAmount(value[name])) {
+      return `"workload.${name}" is not a number from 0`;
     }
   }
-  return undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isAmount(value: unknown): boolean {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
-}
-
-function isShare(value: unknown): boolean {
-  return isAmount(value) && (value as number) <= 1;
-}
-
-function isWhole(value: unknown): boolean {
-  return Number.isSafeInteger(value);
-}
-
-function isCount(value: unknown): boolean {
-  return isWhole(value) && (value as number) >= 0;
+  const missing = numbers.find((name) => !isAmount(value[name]));
+  return missing === undefined ? undefined : `"workload.${missing}" is not a number from 0`;
 }

@@ -5,6 +5,7 @@
  * is assumed about which parts matter.
  */
 import type { Plan, PlanEvent } from "./plan.ts";
+import { nodesOf, renumberedEvent } from "./plan-event.ts";
 
 export interface Shrinking {
   readonly plan: Plan;
@@ -80,9 +81,13 @@ class Shrinker {
 
   *#noWorkload(): Attempts<void> {
     const { workload } = this.#plan;
+    if ((workload.callsPerSecond ?? 0) > 0) {
+      const calm = { ...workload, callsPerSecond: 0 };
+      yield* this.#try({ ...this.#plan, workload: calm }, "no calls of actors");
+    }
     if (workload.requestsPerSecond > 0) {
       yield* this.#try(
-        { ...this.#plan, workload: { ...workload, requestsPerSecond: 0 } },
+        { ...this.#plan, workload: { ...this.#plan.workload, requestsPerSecond: 0 } },
         "no requests",
       );
     }
@@ -97,6 +102,9 @@ class Shrinker {
       const calm = { ...network, gossipLoss: 0, gossipDuplicates: 0, gossipLateMs: 0 };
       yield* this.#try({ ...this.#plan, network: calm }, "a broadcast that loses nothing");
     }
+    if ((this.#plan.broken?.length ?? 0) > 0) {
+      yield* this.#try({ ...this.#plan, broken: [] }, "machines that stay broken");
+    }
     if (Object.keys(this.#plan.membership).length > 0) {
       yield* this.#try({ ...this.#plan, membership: {} }, "the preset's own parameters");
     }
@@ -105,9 +113,9 @@ class Shrinker {
   /** Nodes are numbered anew, so that those that faults name move to the front. */
   *#fewerNodes(): Attempts<void> {
     for (;;) {
-      const { nodes, events } = this.#plan;
-      const named = new Set(events.flatMap(nodesOf));
-      const least = Math.max(2, named.size);
+      const { nodes, events, broken = [] } = this.#plan;
+      const named = new Set([...events.flatMap(nodesOf), ...broken.map(({ node }) => node)]);
+      const least = Math.max(2, named.size, 2 * broken.length + 1);
       const wanted = Math.max(least, Math.floor(nodes / 2));
       const isSmaller =
         wanted < nodes &&
@@ -159,34 +167,10 @@ class Shrinker {
   }
 }
 
-/** Every node that an event names. */
-function nodesOf(event: PlanEvent): readonly number[] {
-  switch (event.kind) {
-    case "partition":
-      return event.left;
-    case "road":
-      return [...event.from, ...event.to];
-    case "reset":
-      return [event.node, event.other];
-    default:
-      return [event.node];
-  }
-}
-
 function renumbered(plan: Plan, named: ReadonlySet<number>, nodes: number): Plan {
   const numbers = new Map([...named].sort((one, other) => one - other).map((old, at) => [old, at]));
   const to = (node: number) => numbers.get(node) as number;
-  const events = plan.events.map((event): PlanEvent => {
-    switch (event.kind) {
-      case "partition":
-        return { ...event, left: event.left.map(to) };
-      case "road":
-        return { ...event, from: event.from.map(to), to: event.to.map(to) };
-      case "reset":
-        return { ...event, node: to(event.node), other: to(event.other) };
-      default:
-        return { ...event, node: to(event.node) };
-    }
-  });
-  return { ...plan, nodes, zones: Math.min(plan.zones, nodes), events };
+  const events = plan.events.map((event) => renumberedEvent(event, to));
+  const broken = plan.broken?.map((each) => ({ ...each, node: to(each.node) })) ?? [];
+  return { ...plan, nodes, zones: Math.min(plan.zones, nodes), events, broken };
 }

@@ -7,7 +7,7 @@ import { MEMBERSHIP_PRESETS, suspicionBounds } from "../membership/config.ts";
 import { CHECKERS } from "./checkers/all.ts";
 import type { CheckContext, Violation } from "./checkers/checker.ts";
 import { Panel } from "./checkers/panel.ts";
-import { disagreements, looksSettled } from "./convergence.ts";
+import { disagreements, looksSettled, MIRRORS_MAX, unmirrored } from "./convergence.ts";
 import { Faults } from "./faults.ts";
 import type { KeyRing } from "./keys.ts";
 import { Measures } from "./measures.ts";
@@ -71,8 +71,8 @@ export class Simulation {
       this.#measures.onEvent(event);
       onTrace?.(event);
     });
-    this.#faults = new Faults(this.fleet);
     this.#workload = new Workload(this.fleet);
+    this.#faults = new Faults(this.fleet, this.#workload);
     this.#until = plan.joinMs * 1_000;
     this.#scheduleJoins();
   }
@@ -125,11 +125,12 @@ export class Simulation {
   #scheduleJoins(): void {
     const { hosts, world } = this.fleet;
     const pauseUs = Math.floor((this.#plan.joinMs * 1_000) / Math.max(1, hosts.length));
+    const { events } = this.#plan;
+    const late = new Set(events.flatMap((event) => (event.kind === "join" ? event.nodes : [])));
     for (const host of hosts) {
-      world.plan(host.index * pauseUs, undefined, "workload", () => {
-        this.#workload.furnish(host);
-        this.fleet.start(host);
-      });
+      this.#workload.furnish(host);
+      if (late.has(host.index)) continue;
+      world.plan(host.index * pauseUs, undefined, "workload", () => this.fleet.start(host));
     }
   }
 
@@ -146,7 +147,7 @@ export class Simulation {
         this.#phase = "converge";
         this.#workload.stop();
         this.#faults.heal();
-        this.fleet.emit({ kind: "healed" });
+        this.fleet.emit({ kind: "healed", broken: this.#broken() });
         this.#healedAt = world.now;
         this.#until = world.now + CONVERGE_STEP_MS * 1_000;
         return;
@@ -176,18 +177,29 @@ export class Simulation {
     this.#finish(disagreements(this.fleet), `do not agree ${sinceMs / 1_000} s after the heal`);
   }
 
+  #broken(): readonly number[] {
+    return this.#plan.broken?.map(({ node }) => node) ?? [];
+  }
+
   /** The end as each node sees it; what it lists once for all nodes with the same store. */
   #tellSettled(): void {
     const listed = new Set<string>();
-    for (const { index, agent } of this.fleet.hosts) {
-      if (agent === undefined) continue;
+    let settled = 0;
+    for (const host of this.fleet.hosts) {
+      const { index, agent, isBroken } = host;
+      if (agent === undefined || isBroken) continue;
       const root = agent.node.directory.root();
       const services = listed.has(root) ? [] : [...agent.node.view().services.values()];
       listed.add(root);
       const instances = services.flatMap((service) =>
         service.instances.map(({ id }) => `${service.key}/${id}`),
       );
-      this.fleet.emit({ kind: "settled", node: index, root, instances, held: agent.held() });
+      const mirror = settled < MIRRORS_MAX ? unmirrored(host) : [];
+      settled += 1;
+      this.fleet.emit({
+        ...{ kind: "settled", node: index, root, instances, held: agent.held() },
+        unmirrored: mirror,
+      });
     }
   }
 

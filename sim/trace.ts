@@ -10,7 +10,7 @@ export type TraceEvent = { readonly at: number } & (
       readonly kind: "start";
       readonly node: number;
       readonly epoch: number;
-      readonly disk: "kept" | "lost";
+      readonly disk: "kept" | "lost" | "rolled back";
     }
   /** The process is gone: killed, with its machine, or in order. */
   | { readonly kind: "stop"; readonly node: number; readonly how: "killed" | "power" | "left" }
@@ -51,6 +51,13 @@ export type TraceEvent = { readonly at: number } & (
       readonly epoch: number;
       readonly incarnation: number;
       readonly why: string;
+    }
+  /** A liar signs a document that no reader may take. */
+  | {
+      readonly kind: "poisoned";
+      readonly node: number;
+      readonly epoch: number;
+      readonly seq: number;
     }
   | { readonly kind: "duplicate"; readonly node: number; readonly subject: number }
   /** The owner signed a part of its document. */
@@ -114,7 +121,7 @@ export type TraceEvent = { readonly at: number } & (
     }
   | { readonly kind: "refused"; readonly node: number; readonly from: number; readonly why: string }
   /** All faults are over; from here on everything must come right. */
-  | { readonly kind: "healed" }
+  | { readonly kind: "healed"; readonly broken: readonly number[] }
   /** The store at the end, node by node; `instances` only for the first node of each root. */
   | {
       readonly kind: "settled";
@@ -123,6 +130,8 @@ export type TraceEvent = { readonly at: number } & (
       readonly instances: readonly string[];
       /** Undefined of real agents, which do not tell. */
       readonly held: Held | undefined;
+      /** Where what it routes by differs from its directory and members, in words. */
+      readonly unmirrored: readonly string[];
     }
 );
 

@@ -7,8 +7,9 @@
 import type { GrapevineError } from "../core/errors.ts";
 import type { ExchangeObserver, RequestHead, ResponseHead } from "../core/exchange/contract.ts";
 import { serviceKey } from "../core/names.ts";
+import type { InstanceEntry } from "../membership/document.ts";
 import { drawBelow, drawFloat, streamKey } from "./engine/draws.ts";
-import { instanceOf } from "./faults.ts";
+import type { EventOf } from "./fault-site.ts";
 import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
 import type { Host } from "./node/host.ts";
@@ -84,6 +85,40 @@ export class Workload {
     });
   }
 
+  /** An application registers an instance, or takes it back. */
+  registration(event: EventOf<"register" | "deregister">): void {
+    const { world, hosts } = this.#fleet;
+    const { agent } = hosts[event.node] as Host;
+    if (agent === undefined || agent.lane.isPaused || agent.node.isLeaving) return;
+    const { service, id, kind } = event;
+    world.plan(world.now, agent.lane, "workload", () => {
+      if (kind === "register") agent.register(instanceOf(service, id));
+      else agent.deregister(`default/${service}/${id}`);
+    });
+  }
+
+  /** Many more requests from one node, for a while. */
+  overload({ node, forMs, requestsPerSecond, atMs }: EventOf<"overload">): void {
+    const { world, plan, hosts } = this.#fleet;
+    const { services } = plan.workload;
+    if (services === 0 || requestsPerSecond <= 0) return;
+    const key = streamKey(plan.seed, 0x07e2, atMs, node);
+    const pauseUs = Math.ceil(1_000_000 / requestsPerSecond);
+    const until = world.now + forMs * 1_000;
+    const next = (number: number) => {
+      if (this.#isOver || world.now > until) return;
+      const { agent } = hosts[node] as Host;
+      if (agent !== undefined && !agent.lane.isPaused) {
+        const service = `s${drawBelow(key, number, Math.min(3, services))}`;
+        world.plan(world.now, agent.lane, "workload", () =>
+          this.#open(agent, service, undefined, true),
+        );
+      }
+      world.plan(world.now + pauseUs, undefined, "workload", () => next(number + 1));
+    };
+    next(1);
+  }
+
   #send({ node, service, key, isIdempotent }: DrawnRequest): void {
     const { world, hosts } = this.#fleet;
     const { agent } = hosts[node] as Host;
@@ -154,5 +189,12 @@ function post(service: string): RequestHead {
     ...get(service),
     ...{ method: "POST", body: BODY.length },
     headers: ["Host", `${service}.mesh`, "Content-Length", length],
+  };
+}
+
+function instanceOf(service: string, id: string): InstanceEntry {
+  return {
+    ...{ namespace: "default", name: service, id, protocol: "http", ports: [80] },
+    ...{ address: "127.0.0.1:8080", version: "", weight: 1, tags: {} },
   };
 }

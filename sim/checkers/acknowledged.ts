@@ -25,11 +25,15 @@ export const acknowledged: CreateChecker = () => {
     isFitForReal: true,
     on: {
       start: ({ node, disk, at }) => {
-        if (disk === "lost" && at > 0 && started.has(node)) forget(node);
+        if (disk !== "kept" && at > 0 && started.has(node)) forget(node);
         started.add(node);
       },
       registered: ({ node, instance }) => put(node, instance, true),
       deregistered: ({ node, instance }) => put(node, instance, false),
+      // A machine that stays broken is dead, and what it offers with it.
+      healed: ({ broken }) => {
+        for (const node of broken) forget(node);
+      },
       settled: ({ node: viewer, instances }, report) => {
         if (instances.length === 0) return;
         const listed = new Set(instances);

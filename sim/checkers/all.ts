@@ -11,6 +11,7 @@ import { documentProvenance } from "./document-provenance.ts";
 import { freshEpoch } from "./fresh-epoch.ts";
 import { halfOpenProbes } from "./half-open-probes.ts";
 import { lease } from "./lease.ts";
+import { mirror } from "./mirror.ts";
 import { monotoneLife } from "./monotone-life.ts";
 import { monotoneStore } from "./monotone-store.ts";
 import { noLoneVerdict } from "./no-lone-verdict.ts";
@@ -33,6 +34,7 @@ export const CHECKERS: readonly CreateChecker[] = [
   completeness,
   boundedState,
   stalledAccuser,
+  mirror,
   damped,
   noticedClone,
   toldLeave,

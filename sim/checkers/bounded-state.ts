@@ -7,21 +7,27 @@ import type { CreateChecker } from "./checker.ts";
 /** A suspicion of the last moments may still be told. */
 const TOLD_SHARE = 0.25;
 
-export const boundedState: CreateChecker = ({ nodes, observers, fullMeshMax, connectionsMax }) => ({
-  name: "S-M9",
-  statement: "at rest a node holds one row per identity, few neighbours and nothing left to tell",
-  on: {
-    settled: ({ node, held }, report) => {
-      if (held === undefined) return;
-      const { members, statements, rumours, subjects, peers } = held;
-      const say = (what: string) => report(`n${node} holds ${what}`, [node]);
-      if (members > nodes) say(`${members} members of ${nodes} identities`);
-      if (statements > nodes) say(`${statements} documents of ${nodes} owners`);
-      if (rumours > Math.max(2, nodes * TOLD_SHARE)) say(`${rumours} rumours that do not end`);
-      if (nodes > observers + 2 && subjects > observers) {
-        say(`${subjects} subjects, though each member needs ${observers} observers`);
-      }
-      if (nodes > fullMeshMax + 1 && peers > connectionsMax) say(`${peers} connections`);
+export const boundedState: CreateChecker = ({ nodes, observers, fullMeshMax, connectionsMax }) => {
+  let present = nodes;
+  return {
+    name: "S-M9",
+    statement: "at rest a node holds one row per identity, few neighbours and nothing left to tell",
+    on: {
+      healed: ({ broken }) => {
+        present = nodes - broken.length;
+      },
+      settled: ({ node, held }, report) => {
+        if (held === undefined) return;
+        const { members, statements, rumours, subjects, peers } = held;
+        const say = (what: string) => report(`n${node} holds ${what}`, [node]);
+        if (members > nodes) say(`${members} members of ${nodes} identities`);
+        if (statements > nodes) say(`${statements} documents of ${nodes} owners`);
+        if (rumours > Math.max(2, nodes * TOLD_SHARE)) say(`${rumours} rumours that do not end`);
+        if (present > observers + 2 && subjects > observers) {
+          say(`${subjects} subjects, though each member needs ${observers} observers`);
+        }
+        if (present > fullMeshMax + 1 && peers > connectionsMax) say(`${peers} connections`);
+      },
     },
-  },
-});
+  };
+};

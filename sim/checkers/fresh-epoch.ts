@@ -11,7 +11,7 @@ export const freshEpoch: CreateChecker = () => {
       start: ({ node, epoch, disk }, report) => {
         const former = last.get(node);
         last.set(node, epoch);
-        if (disk === "lost" || former === undefined || epoch > former) return;
+        if (disk !== "kept" || former === undefined || epoch > former) return;
         report(`n${node} started with epoch ${epoch} after ${former}`, [node]);
       },
     },

@@ -22,18 +22,18 @@ export class LocalClock implements Clock {
   readonly #world: World;
   readonly #lane: Lane;
   readonly #machine: MachineClock;
-  readonly #startedAt: number;
-  readonly #zeroMs: number;
-  /** Fixed for the life of a process, so that its time is one straight line. */
-  readonly #rate: number;
+  /** Its time is a straight line from this point on, until the rate changes. */
+  #since: number;
+  #sinceMs: number;
+  #rate: number;
 
   /** `zeroMs`: what the monotonic clock shows when the process starts. */
   constructor(world: World, lane: Lane, machine: MachineClock, zeroMs: number) {
     this.#world = world;
     this.#lane = lane;
     this.#machine = machine;
-    this.#startedAt = world.now;
-    this.#zeroMs = zeroMs;
+    this.#since = world.now;
+    this.#sinceMs = zeroMs;
     this.#rate = 1 + machine.driftPpm / 1_000_000;
   }
 
@@ -47,7 +47,12 @@ export class LocalClock implements Clock {
   }
 
   at(when: Millis, callback: () => void): Timer {
-    const event = this.#world.plan(this.worldTimeOf(when), this.#lane, "timer", callback);
+    // A clock that runs slower since then has not come so far: the timer waits on.
+    const run = () => {
+      if (this.now() >= when) callback();
+      else event = this.#world.plan(this.worldTimeOf(when), this.#lane, "timer", run);
+    };
+    let event = this.#world.plan(this.worldTimeOf(when), this.#lane, "timer", run);
     return {
       cancel: () => {
         event.run = undefined;
@@ -55,15 +60,22 @@ export class LocalClock implements Clock {
     };
   }
 
+  /** Runs so much faster from now on, in parts per million. */
+  setRate(driftPpm: number): void {
+    this.#sinceMs = this.now();
+    this.#since = this.#world.now;
+    this.#rate = 1 + driftPpm / 1_000_000;
+  }
+
   /** The first microsecond of the world at which this clock shows `when` or more. */
   worldTimeOf(when: Millis): number {
-    const elapsedUs = ((when - this.#zeroMs) * 1_000) / this.#rate;
-    let at = this.#startedAt + Math.max(0, Math.floor(elapsedUs));
+    const elapsedUs = ((when - this.#sinceMs) * 1_000) / this.#rate;
+    let at = this.#since + Math.max(0, Math.floor(elapsedUs));
     while (this.#localAt(at) < when) at += 1;
     return at;
   }
 
   #localAt(worldUs: number): Millis {
-    return (this.#zeroMs + ((worldUs - this.#startedAt) * this.#rate) / 1_000) as Millis;
+    return (this.#sinceMs + ((worldUs - this.#since) * this.#rate) / 1_000) as Millis;
   }
 }

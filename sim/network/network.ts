@@ -160,6 +160,17 @@ export class Network implements StreamHome {
     return count;
   }
 
+  /** Half-open from now on: neither end is told. */
+  forgetBetween(one: number, other: number): number {
+    let count = 0;
+    for (const half of this.#halves.get(one) ?? []) {
+      if (!half.isOpen || half.farHost !== other) continue;
+      half.forget();
+      count += 1;
+    }
+    return count;
+  }
+
   #join(
     kind: EventKind,
     one: { readonly lane: Lane; readonly key: number },

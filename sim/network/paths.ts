@@ -3,13 +3,16 @@
  * the road just now. Roads are directed, so that a fault may strike one direction alone. Faults lie
  * over each other; each ends on its own.
  */
-import { drawExponential, drawFloat, streamKey } from "../engine/draws.ts";
+import { drawFloat, streamKey } from "../engine/draws.ts";
+import { drawJitter, type LatencyModel } from "./latency.ts";
 
 /** A healthy road. Times in microseconds, one way. */
 export interface RoadShape {
   readonly baseUs: number;
-  /** Mean of an exponential delay on top. */
+  /** Mean of the delay on top. */
   readonly jitterUs: number;
+  /** How that delay is spread; "exponential" if absent. */
+  readonly jitter?: LatencyModel;
   /** Probability that one packet is lost. */
   readonly loss: number;
   /** 0 for no limit worth counting. */
@@ -19,6 +22,8 @@ export interface RoadShape {
 export interface NetworkShape {
   readonly sameZone: RoadShape;
   readonly otherZone: RoadShape;
+  /** From zone to zone instead of otherZone's base: what distance costs, one way. */
+  readonly zoneDelayUs?: readonly (readonly number[])[];
   /** After this long without an acknowledgement the kernel gives a connection up. */
   readonly giveUpMs: number;
   /** Of messages of the epidemic broadcast, on top of the roads' own: lost, doubled, and late. */
@@ -38,7 +43,15 @@ export interface RoadFault {
   readonly jitterUs: number;
   /** 0 for no limit. */
   readonly bytesPerSecond: number;
+  /** Share of the broadcast's messages that arrive twice. */
+  readonly duplicates?: number;
 }
+
+/** What a router holds for a road that is slower than what comes; beyond it packets are lost. */
+const QUEUE_BYTES = 256 * 1024;
+/** Faster roads never fill. */
+const QUEUED_BELOW = 2_000_000;
+const PAIR = 65_536;
 
 /** A packet that is lost is sent again after this, then after twice as long, and so on. */
 const RESEND_US = 200_000;
@@ -49,13 +62,24 @@ export class Paths {
   readonly #seed: number;
   readonly #shape: NetworkShape;
   readonly #zoneOf: (host: number) => number;
+  readonly #time: { readonly now: number };
   readonly #faults: RoadFault[] = [];
+  /** Until when each slow road is busy with what was sent. */
+  readonly #busyUntil = new Map<number, number>();
   #blocking = 0;
+  /** Packets that found a router's queue full. */
+  overflows = 0;
 
-  constructor(seed: number, shape: NetworkShape, zoneOf: (host: number) => number) {
+  constructor(
+    seed: number,
+    shape: NetworkShape,
+    zoneOf: (host: number) => number,
+    time: { readonly now: number },
+  ) {
     this.#seed = seed;
     this.#shape = shape;
     this.#zoneOf = zoneOf;
+    this.#time = time;
   }
 
   get shape(): NetworkShape {
@@ -97,19 +121,34 @@ export class Paths {
 
   /** How long one packet of a stream takes, resending of lost ones included, in microseconds. */
   transitUs(from: number, to: number, bytes: number, key: number, counter: number): number {
-    const { baseUs, jitterUs, bytesPerSecond } = this.#roadOf(from, to);
-    let delay = baseUs;
-    let jitter = jitterUs;
-    let slowest = bytesPerSecond;
+    const road = this.#roadOf(from, to);
+    let delay = this.#baseUs(road, from, to);
+    let jitter = road.jitterUs;
+    let slowest = road.bytesPerSecond;
     for (const fault of this.#faults) {
       if (!fault.from.has(from) || !fault.to.has(to)) continue;
       delay += fault.delayUs;
       jitter += fault.jitterUs;
       slowest = lower(slowest, fault.bytesPerSecond);
     }
-    delay += drawExponential(key, counter * 4, jitter);
-    if (slowest > 0) delay += Math.ceil((bytes * 1_000_000) / slowest);
-    return delay + this.#resendUs(this.lossOf(from, to), delay, key, counter);
+    if (jitter > 0) delay += drawJitter(road.jitter, key, counter * 4, jitter);
+    let lost = 0;
+    if (slowest > 0) {
+      const queued = this.#queueUs(from, to, bytes, slowest);
+      delay += queued.us;
+      lost = queued.isLost ? RESEND_US : 0;
+    }
+    return delay + lost + this.#resendUs(this.lossOf(from, to), delay, key, counter);
+  }
+
+  /** Of a broadcast's messages on this road: the probability that one arrives twice. */
+  duplicatesOf(from: number, to: number): number {
+    let once = 1 - this.#shape.gossipDuplicates;
+    for (const fault of this.#faults) {
+      const share = fault.duplicates ?? 0;
+      if (share > 0 && fault.from.has(from) && fault.to.has(to)) once *= 1 - share;
+    }
+    return 1 - once;
   }
 
   /** The probability that a single packet is lost. */
@@ -131,6 +170,27 @@ export class Paths {
       pause = Math.min(pause * 2, RESEND_US_MAX);
     }
     return waited;
+  }
+
+  /** The time on the wire, behind what waits there already. */
+  #queueUs(from: number, to: number, bytes: number, bytesPerSecond: number) {
+    const wireUs = Math.ceil((bytes * 1_000_000) / bytesPerSecond);
+    if (bytesPerSecond >= QUEUED_BELOW) return { us: wireUs, isLost: false };
+    const { now } = this.#time;
+    const pair = from * PAIR + to;
+    const busyUntil = Math.max(now, this.#busyUntil.get(pair) ?? 0);
+    const isLost = ((busyUntil - now) * bytesPerSecond) / 1_000_000 > QUEUE_BYTES;
+    if (isLost) this.overflows += 1;
+    else this.#busyUntil.set(pair, busyUntil + wireUs);
+    return { us: busyUntil - now + wireUs, isLost };
+  }
+
+  #baseUs({ baseUs }: RoadShape, from: number, to: number): number {
+    const { zoneDelayUs } = this.#shape;
+    if (zoneDelayUs === undefined) return baseUs;
+    const here = this.#zoneOf(from);
+    const there = this.#zoneOf(to);
+    return here === there ? baseUs : (zoneDelayUs[here]?.[there] ?? baseUs);
   }
 
   #roadOf(from: number, to: number): RoadShape {

@@ -84,6 +84,7 @@ export class Half implements StreamEnd {
   #held: Parcel[] = [];
   #stalledSince: number | undefined;
   #isCut = false;
+  #isForgotten = false;
 
   constructor(home: StreamHome, kind: EventKind, lane: Lane, key: number) {
     this.#home = home;
@@ -149,6 +150,12 @@ export class Half implements StreamEnd {
     }
   }
 
+  /** Something on the way has lost the connection: it drops what the ends send, and tells neither. */
+  forget(): void {
+    this.#isForgotten = true;
+    this.#far.#isForgotten = true;
+  }
+
   /** The process is gone with its machine: nobody is told. */
   vanish(): void {
     this.#shut();
@@ -178,7 +185,7 @@ export class Half implements StreamEnd {
   }
 
   #blocked(): "cut" | "clog" | undefined {
-    return this.#home.paths.blocked(this.host, this.#far.host);
+    return this.#isForgotten ? "cut" : this.#home.paths.blocked(this.host, this.#far.host);
   }
 
   #transmit(parcel: Parcel): void {

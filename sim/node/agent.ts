@@ -71,6 +71,7 @@ export class Agent {
           instance: `${context.service}/${context.instance}`,
         }),
     };
+    host.disk.takeSnapshot();
     this.epoch = host.disk.nextEpoch(this.clock.wall());
     this.node = new MeshNode(
       {
@@ -108,15 +109,25 @@ export class Agent {
   /** Acknowledged once it is on disk. */
   register(entry: InstanceEntry): void {
     const key = instanceKey(entry);
-    if (!this.host.disk.putRegistration(key, entry)) return;
-    this.offer();
-    this.fleet.emit({ kind: "registered", node: this.host.index, instance: key });
+    this.#whenSynced(() => {
+      if (!this.host.disk.putRegistration(key, entry)) return;
+      this.offer();
+      this.fleet.emit({ kind: "registered", node: this.host.index, instance: key });
+    });
   }
 
   deregister(key: string): void {
-    if (!this.host.disk.deleteRegistration(key)) return;
-    this.offer();
-    this.fleet.emit({ kind: "deregistered", node: this.host.index, instance: key });
+    this.#whenSynced(() => {
+      if (!this.host.disk.deleteRegistration(key)) return;
+      this.offer();
+      this.fleet.emit({ kind: "deregistered", node: this.host.index, instance: key });
+    });
+  }
+
+  #whenSynced(write: () => void): void {
+    const { syncMs } = this.host.disk;
+    if (syncMs === 0) write();
+    else this.clock.at((this.clock.now() + syncMs) as Millis, write);
   }
 
   /** How much it keeps, for the check that this is bounded. */

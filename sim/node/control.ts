@@ -42,6 +42,8 @@ export class SimControl implements ControlTransport, GossipSeat {
   #dials = 0;
   /** Sees, and may change, double or withhold, what leaves this process. */
   tamper: ((packet: Uint8Array) => readonly Uint8Array[]) | undefined;
+  /** It passes nothing on. */
+  isSuppressing = false;
   sentPackets = 0;
   sentBytes = 0;
 
@@ -126,7 +128,7 @@ export class SimControl implements ControlTransport, GossipSeat {
 
   /** Peers that the broadcast can reach from here. */
   neighbours(): readonly NodeId[] {
-    return [...this.#channels.keys()];
+    return this.isSuppressing ? [] : [...this.#channels.keys()];
   }
 
   onGossip(topic: string, from: NodeId, message: Uint8Array): "accept" | "ignore" | "reject" {

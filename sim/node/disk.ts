@@ -14,12 +14,36 @@ interface Written {
   readonly at: number;
 }
 
+/** "slow": what is synced takes a while. "torn": a loss of power leaves halves of what was written. */
+export type DiskMode = "well" | "full" | "slow" | "torn";
+
+interface Snapshot {
+  readonly epoch: number;
+  readonly registrations: readonly (readonly [string, InstanceEntry])[];
+  readonly documents: readonly (readonly [string, Written])[];
+}
+
+const SLOW_MS = 1_000;
+
 export class Disk {
-  isFull = false;
+  mode: DiskMode = "well";
   epoch = 0;
+  /** Set before the first start of a machine whose disk will be rolled back. */
+  keepsSnapshot = false;
+  /** Its content is of an earlier time; the next start tells so. */
+  isRolledBack = false;
+  #snapshot: Snapshot | undefined;
   #syncedEpoch = 0;
   readonly registrations = new Map<string, InstanceEntry>();
   readonly #documents = new Map<string, Written>();
+
+  /** Called before each start. */
+  takeSnapshot(): void {
+    if (!this.keepsSnapshot) return;
+    const { epoch, registrations } = this;
+    const documents = [...this.#documents];
+    this.#snapshot = { epoch, registrations: [...registrations], documents };
+  }
 
   /** The epoch of the next start: above every earlier one, and at least the wall clock. */
   nextEpoch(wallMs: number): number {
@@ -32,6 +56,15 @@ export class Disk {
   copyEpoch(from: Disk): void {
     this.epoch = from.epoch;
     this.#syncedEpoch = from.epoch;
+  }
+
+  get isFull(): boolean {
+    return this.mode === "full";
+  }
+
+  /** How long it takes until something is synced. */
+  get syncMs(): number {
+    return this.mode === "slow" ? SLOW_MS : 0;
   }
 
   /** False if the disk takes nothing: then it must not be acknowledged. */
@@ -60,9 +93,26 @@ export class Disk {
 
   losePower(now: number): void {
     this.epoch = this.#syncedEpoch;
-    for (const [key, { at }] of this.#documents) {
-      if (now - at < UNSYNCED_US) this.#documents.delete(key);
+    for (const [key, written] of this.#documents) {
+      if (now - written.at >= UNSYNCED_US) continue;
+      if (this.mode === "torn") {
+        const { message } = written;
+        this.#documents.set(key, { ...written, message: message.slice(0, message.length >> 1) });
+      } else this.#documents.delete(key);
     }
+  }
+
+  /** As it was when the process last started: somebody restored a snapshot of the machine. */
+  rollBack(): void {
+    if (this.#snapshot === undefined) return;
+    this.isRolledBack = true;
+    const { epoch, registrations, documents } = this.#snapshot;
+    this.epoch = epoch;
+    this.#syncedEpoch = epoch;
+    this.registrations.clear();
+    this.#documents.clear();
+    for (const [key, entry] of registrations) this.registrations.set(key, entry);
+    for (const [key, written] of documents) this.#documents.set(key, written);
   }
 
   wipe(): void {

@@ -70,9 +70,14 @@ function readDocument(fields: unknown): Emission | undefined {
     epoch: number;
     seq: number;
     notAfter: number;
-    instances: readonly { namespace: string; name: string; id: string }[];
+    instances: unknown;
   };
-  const names = instances.map(({ namespace, name, id }) => `${namespace}/${name}/${id}`);
+  // A liar signs what is no document at all.
+  if (!Array.isArray(instances)) return undefined;
+  const names = instances.map((entry: unknown) => {
+    const { namespace, name, id } = (entry ?? {}) as Record<string, unknown>;
+    return `${namespace}/${name}/${id}`;
+  });
   return { kind: "published", part, epoch, seq, notAfter, instances: names };
 }
 

@@ -67,7 +67,7 @@ export class Fleet {
     this.world = new World(plan.seed);
     this.#onTrace = onTrace;
     const zoneOf = (host: number) => host % plan.zones;
-    this.network = new Network(this.world, new Paths(plan.seed, plan.network, zoneOf));
+    this.network = new Network(this.world, new Paths(plan.seed, plan.network, zoneOf, this.world));
     this.gossip = new Gossip(this.world, this.network.paths);
     this.signatures = new Signatures(ring);
     this.#authority = this.signatures.signer(`${plan.seed} authority`, () => {});
@@ -121,10 +121,16 @@ export class Fleet {
   start(host: Host, seeds: readonly string[] = this.seeds): Agent {
     host.starts += 1;
     this.#lanes += 1;
-    const disk = host.disk.epoch > 0 ? "kept" : "lost";
+    const disk = host.disk.isRolledBack ? "rolled back" : host.disk.epoch > 0 ? "kept" : "lost";
+    host.disk.isRolledBack = false;
     const agent = new Agent(this, host, new Lane(this.#lanes, host.index));
     host.agent = agent;
     this.emit({ kind: "start", node: host.index, epoch: agent.epoch, disk });
+    if (disk === "rolled back") {
+      for (const instance of host.disk.registrations.keys()) {
+        this.emit({ kind: "registered", node: host.index, instance });
+      }
+    }
     this.world.plan(this.world.now, agent.lane, "application", () => {
       agent.start(seeds.filter((seed) => seed !== host.bind));
     });

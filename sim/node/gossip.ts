@@ -91,7 +91,7 @@ export class Gossip {
   #hand(from: GossipSeat, to: GossipSeat, rumour: Rumour, key: number, turn: number): void {
     if (rumour.seen.has(to.lane.id) || !to.topics.includes(rumour.topic)) return;
     const paths = this.#paths;
-    const { gossipLoss, gossipDuplicates, gossipLateMs } = paths.shape;
+    const { gossipLoss, gossipLateMs } = paths.shape;
     const here = from.lane.host;
     const there = to.lane.host;
     const isLost = drawFloat(key, 100 + turn) < gossipLoss;
@@ -102,7 +102,7 @@ export class Gossip {
     const base = paths.transitUs(here, there, rumour.message.length, key, turn);
     const late = drawExponential(key, 200 + turn, gossipLateMs * 1_000);
     const pause = turn < EAGER ? 0 : drawBelow(key, 300 + turn, HEARTBEAT_US) + 2 * base;
-    const copies = drawFloat(key, 400 + turn) < gossipDuplicates ? 2 : 1;
+    const copies = drawFloat(key, 400 + turn) < paths.duplicatesOf(here, there) ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
       const at = this.#world.now + base + late + pause + copy * (late + base);
       this.#world.plan(

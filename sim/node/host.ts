@@ -15,6 +15,8 @@ export class Host {
   /** Processes started here so far. */
   starts = 0;
   isPowered = true;
+  /** It stays broken for good: the others must come right without it. */
+  isBroken = false;
   /** Grapevine's own version on the machine: a rolling upgrade changes it. */
   version = "0.1.0";
 

@@ -70,6 +70,7 @@ const stored = (at: number, seq: number, wallMs = 0): TraceEvent => ({
 const settled = (id: string, held: Partial<Held> = {}): TraceEvent => ({
   ...{ at: S, kind: "settled", node: 0, root: "a", instances: [`default/s/${id}`] },
   held: { members: 4, statements: 4, rumours: 0, subjects: 1, peers: 2, ...held },
+  unmirrored: [],
 });
 const deathsRefuted = (count: number, afterMs: number): TraceEvent[] =>
   Array.from({ length: count }, (_, life) => [
@@ -164,6 +165,11 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
       ...[belief(4 * S, 0, 1, "left"), belief(9 * S, 0, 2, "alive")],
     ],
   ],
+  [
+    "S-M11",
+    [{ ...settled("i"), unmirrored: ["n0 would route to i on n1, which its tables lack"] }],
+    [settled("i")],
+  ] as [string, TraceEvent[], TraceEvent[]],
   [
     "S-M10",
     [

@@ -146,6 +146,78 @@ const scenarios: readonly (readonly [string, string, PlanEvent])[] = [
     "byzantine withhold",
     { atMs: 5_000, kind: "byzantine", node: 1, forMs: 15_000, behaviour: "withhold" },
   ],
+  [
+    "a host that comes back from an old snapshot",
+    "disk rolled back",
+    { atMs: 5_000, kind: "crash", node: 1, forMs: 8_000, how: "kill", disk: "rolled back" },
+  ],
+  [
+    "a zone without power",
+    "zone power",
+    { atMs: 5_000, kind: "zone", zone: 1, forMs: 25_000, how: "power" },
+  ],
+  ["a zone cut off", "zone cut", { atMs: 5_000, kind: "zone", zone: 1, forMs: 25_000, how: "cut" }],
+  ["a wave of nodes that join", "join wave", { atMs: 5_000, kind: "join", nodes: [3, 4, 5] }],
+  [
+    "more requests than usual",
+    "overload",
+    { atMs: 5_000, kind: "overload", node: 1, forMs: 10_000, requestsPerSecond: 200 },
+  ],
+  [
+    "roads that are clogged one by one",
+    "swizzle",
+    { atMs: 5_000, kind: "swizzle", nodes: [1, 2, 3], forMs: 20_000 },
+  ],
+  ["a forgotten connection", "half-open", { atMs: 5_000, kind: "half-open", node: 1, other: 2 }],
+  [
+    "messages that arrive twice",
+    "duplicates",
+    {
+      atMs: 1_000,
+      kind: "road",
+      from: [0, 1, 2, 3, 4, 5],
+      to: [0, 1, 2, 3, 4, 5],
+      forMs: 20_000,
+      ...road,
+      duplicates: 1,
+    },
+  ],
+  [
+    "a clock that runs fast",
+    "clock drift",
+    { atMs: 5_000, kind: "clock", node: 1, stepMs: 0, driftPpm: 5_000 },
+  ],
+  ["a slow disk", "disk slow", { atMs: 5_000, kind: "disk", node: 1, forMs: 20_000, mode: "slow" }],
+  [
+    "a disk that tears what it writes",
+    "disk torn",
+    { atMs: 5_000, kind: "disk", node: 1, forMs: 20_000, mode: "torn" },
+  ],
+  [
+    "a member that passes nothing on",
+    "byzantine suppress",
+    { atMs: 5_000, kind: "byzantine", node: 1, forMs: 15_000, behaviour: "suppress" },
+  ],
+  [
+    "a member that lies about its store",
+    "byzantine digest",
+    { atMs: 5_000, kind: "byzantine", node: 1, forMs: 15_000, behaviour: "digest" },
+  ],
+  [
+    "poisonous documents",
+    "byzantine poison",
+    { atMs: 5_000, kind: "byzantine", node: 1, forMs: 30_000, behaviour: "poison" },
+  ],
+  [
+    "documents as large as they come",
+    "byzantine huge",
+    { atMs: 5_000, kind: "byzantine", node: 1, forMs: 15_000, behaviour: "huge" },
+  ],
+  [
+    "documents from the future",
+    "byzantine future",
+    { atMs: 5_000, kind: "byzantine", node: 1, forMs: 15_000, behaviour: "future" },
+  ],
   ["a cloned disk", "clone", { atMs: 5_000, kind: "clone", node: 1, forMs: 10_000 }],
   [
     "a process that gets the processor now and then",
@@ -174,6 +246,23 @@ describe("a mesh survives", () => {
     expect(report.violations).toEqual([]);
     expect(report.metrics["gossipDelivered"]).toBe(0);
   });
+});
+
+describe("a mesh comes right without", () => {
+  it.each(["power", "pause", "cut", "deaf"] as const)(
+    "a machine that stays broken: %s",
+    { timeout: 60_000 },
+    (how) => {
+      const { report, trace } = run([], { broken: [{ node: 2, how }], virtualMs: 5_000 });
+      expect(report.faults[`left broken: ${how}`]).toBe(1);
+      expect(report.violations).toEqual([]);
+      expect(report.metrics["convergedMs"]).toBeGreaterThan(0);
+      const settled = trace.flatMap((event) => (event.kind === "settled" ? [event.node] : []));
+      expect(settled).toEqual([0, 1, 3, 4, 5]);
+      const dead = trace.filter((event) => event.kind === "belief" && event.belief === "dead");
+      expect(new Set(dead.map((event) => "subject" in event && event.subject))).toContain(2);
+    },
+  );
 });
 
 describe("what a scenario is for", () => {

@@ -36,7 +36,8 @@ export function realPlan(given: Plan): RealPlan {
   const network = { ...given.network, gossipLoss: 0, gossipDuplicates: 0, gossipLateMs: 0 };
   const plan: Plan = {
     ...{ ...given, events, network, preset: "lan", membership: {}, push: true },
-    ...{ clockOffsetMs: 0, clockDriftPpm: 0 },
+    ...{ clockOffsetMs: 0, clockDriftPpm: 0, broken: [] },
+    workload: { ...given.workload, callsPerSecond: 0 },
   };
   return { plan, leftOut, notes: notesOn(given) };
 }
@@ -62,6 +63,7 @@ function refuseTooMuch({ nodes, virtualMs }: Plan): void {
 function refusalOf(event: PlanEvent): string | undefined {
   switch (event.kind) {
     case "crash":
+      if (event.disk === "rolled back") return "disk rolled back";
       return event.how === "kill" ? undefined : "crash power";
     case "clock":
       return "clock step";
@@ -89,8 +91,11 @@ function asAllowed(event: PlanEvent): PlanEvent {
   return event.kind === "pause" ? { ...event, resume: "timers" } : event;
 }
 
-function notesOn({ membership, preset, push, clockOffsetMs, clockDriftPpm }: Plan): string[] {
+function notesOn(plan: Plan): string[] {
+  const { membership, preset, push, clockOffsetMs, clockDriftPpm, broken, workload } = plan;
   const notes: string[] = [];
+  if (broken !== undefined && broken.length > 0) notes.push("machines that stay broken");
+  if ((workload.callsPerSecond ?? 0) > 0) notes.push("calls of actors");
   if (preset !== "lan" || Object.keys(membership).length > 0) {
     notes.push("parameters of the failure detector (agents use their own: lan)");
   }

@@ -120,7 +120,11 @@ class RealRun {
       options.onTrace?.(event);
     });
     const dialers = new Dialers(() => this.#pids());
-    const paths = new Paths(plan.seed, plan.network, (node) => node % plan.zones);
+    const paths = new Paths(plan.seed, plan.network, (node) => node % plan.zones, {
+      get now() {
+        return Math.round(performance.now() * 1_000);
+      },
+    });
     this.#relay = new Relay(paths, dialers, plan.seed);
     const { signal } = this.#over;
     this.#applications = new Applications((node, request, instance) =>
@@ -229,7 +233,7 @@ class RealRun {
     await this.#sleep(this.#plan.virtualMs);
     this.#callers.stop();
     await this.#unlessOver(this.#faults.heal());
-    this.#journal.emit({ kind: "healed" });
+    this.#journal.emit({ kind: "healed", broken: [] });
   }
 
   /** Milliseconds from the heal to the moment from which all agreed. */
@@ -288,6 +292,7 @@ class RealRun {
       listed.add(root);
       this.#journal.emit({
         ...{ kind: "settled", node: agent.node, root, instances: shown, held: undefined },
+        unmirrored: [],
       });
     }
   }
