@@ -148,6 +148,7 @@ export class MeshNode<Instance extends LocalInstance> {
     this.directory = this.#createDirectory(seams);
     this.control = this.#createControl(seams, listener);
     this.inbound = new Inbound<Instance>({
+      self: settings.self,
       clock: seams.clock,
       find: (service, id) => seams.instances.find(service, id),
       open: (instance, context, request, observer) =>

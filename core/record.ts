@@ -9,14 +9,15 @@ import type { NodeId, WallMillis } from "./types.ts";
 
 /**
  * What the router found when it looked at a candidate. "chosen" got the attempt; "acceptable" could
- * have had it. The next four are used only if nothing better is there: its member is "suspect"; it
- * is half-open and the request cannot be repeated ("probe_withheld"); another attempt of this
+ * have had it. The next five are used only if nothing better is there: it is on this agent, which
+ * leaves and still answers its own host ("own_leaving"); its member is "suspect"; it is half-open and the request cannot be repeated ("probe_withheld"); another attempt of this
  * request failed to reach its agent ("peer_failed"); or it failed this request itself ("tried").
  * The others are never used.
  */
 export type CandidateVerdict =
   | "chosen"
   | "acceptable"
+  | "own_leaving"
   | "suspect"
   | "probe_withheld"
   | "peer_failed"

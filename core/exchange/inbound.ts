@@ -30,6 +30,8 @@ export interface LocalInstance {
 }
 
 export interface InboundOptions<Instance extends LocalInstance> {
+  /** This node: its own attempts are taken even while it drains, and nobody waits for them here. */
+  readonly self: NodeId;
   readonly clock: Clock;
   /** The instance as it is registered on this agent now. */
   find(service: ServiceKey, id: string): Instance | undefined;
@@ -39,7 +41,7 @@ export interface InboundOptions<Instance extends LocalInstance> {
     request: RequestHead,
     observer: ExchangeObserver,
   ): Exchange;
-  /** Called once, after `drain`, when nothing is in flight any more. */
+  /** Called once, after `drain`, when nothing of a peer is in flight any more. */
   onIdle(): void;
   /** INBOUND_IN_FLIGHT_MAX and INBOUND_PER_INSTANCE_MAX by default. */
   readonly inFlightMax?: number;
@@ -52,6 +54,7 @@ export class Inbound<Instance extends LocalInstance> {
   readonly #perInstanceMax: number;
   readonly #perInstance = new Map<string, number>();
   #inFlight = 0;
+  #ofPeers = 0;
   #isDraining = false;
   #isIdleTold = false;
 
@@ -77,12 +80,14 @@ export class Inbound<Instance extends LocalInstance> {
     const key = instanceKey(found);
     this.#inFlight += 1;
     this.#perInstance.set(key, (this.#perInstance.get(key) ?? 0) + 1);
-    const counted = new CountedExchange(observer, () => this.#release(key));
+    const isPeer = peer !== this.#options.self;
+    if (isPeer) this.#ofPeers += 1;
+    const counted = new CountedExchange(observer, () => this.#release(key, isPeer));
     counted.exchange = this.#options.open(found, context, request, counted);
     return counted;
   }
 
-  /** Refuses what comes from now on; `onIdle` follows when what is running has ended. */
+  /** Refuses what peers send from now on; `onIdle` follows when what runs for them has ended. */
   drain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;
@@ -91,7 +96,7 @@ export class Inbound<Instance extends LocalInstance> {
   }
 
   #admit(peer: NodeId, context: AttemptContext, request: RequestHead): Instance | GrapevineError {
-    if (this.#isDraining) {
+    if (this.#isDraining && peer !== this.#options.self) {
       return new GrapevineError("draining", "the agent of this instance is leaving the mesh");
     }
     const instance = this.#find(context);
@@ -137,17 +142,18 @@ export class Inbound<Instance extends LocalInstance> {
     return new GrapevineError("overloaded", `the agent of ${what} has ${sum}, its limit`);
   }
 
-  #release(key: string): void {
+  #release(key: string, isPeer: boolean): void {
     const left = (this.#perInstance.get(key) ?? 0) - 1;
     assert(left >= 0, `inbound: ${key} was released more often than taken`);
     if (left === 0) this.#perInstance.delete(key);
     else this.#perInstance.set(key, left);
     this.#inFlight -= 1;
+    if (isPeer) this.#ofPeers -= 1;
     if (this.#isDraining) this.#tellIfIdle();
   }
 
   #tellIfIdle(): void {
-    if (this.#inFlight > 0 || this.#isIdleTold) return;
+    if (this.#ofPeers > 0 || this.#isIdleTold) return;
     this.#isIdleTold = true;
     this.#options.onIdle();
   }

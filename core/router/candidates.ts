@@ -53,6 +53,7 @@ export type Tally = ReadonlyMap<CandidateVerdict, number>;
 /** From best to worst; a verdict that is not listed rules the candidate out. */
 const USABLE: readonly (readonly CandidateVerdict[])[] = [
   ["acceptable"],
+  ["own_leaving"],
   ["suspect", "probe_withheld"],
   ["peer_failed"],
   ["tried"],
@@ -207,7 +208,7 @@ export class CandidateSearch {
     if (!instance.ports.includes(this.#question.port)) return "wrong_port";
     const member = this.#view.members.get(instance.agent);
     if (member === undefined || member.state === "dead" || member.state === "left") return "dead";
-    if (member.leaving) return "leaving";
+    if (member.leaving && instance.agent !== this.#view.self) return "leaving";
     if (instance.health === "failing") return "failing";
     if (!target.breaker.admits(this.#now)) return "breaker_open";
     const isRemote = instance.agent !== this.#view.self;
@@ -223,7 +224,7 @@ export class CandidateSearch {
     if (!this.#question.repeatable && target.breaker.state(this.#now) === "half-open") {
       return "probe_withheld";
     }
-    return "acceptable";
+    return member.leaving ? "own_leaving" : "acceptable";
   }
 
   #count(verdict: CandidateVerdict): void {

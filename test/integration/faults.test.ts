@@ -140,6 +140,7 @@ describe("an agent that leaves while its instance is at work", () => {
     await using fleet = new Fleet();
     const [a, b] = (await meshOf(fleet, ["a", "b"])) as [AgentProcess, AgentProcess];
     await offer(fleet, a, "orders");
+    await offer(fleet, b, "stock");
     const begun = Promise.withResolvers<void>();
     const port = await fleet.server((_, response) => {
       begun.resolve();
@@ -150,9 +151,9 @@ describe("an agent that leaves while its instance is at work", () => {
         (draining) => draining,
       )
         .then(() => pause(100))
-        .then(() => get(b, "http://orders.mesh/"))
+        .then(() => Promise.all(["orders", "stock"].map((name) => get(b, `http://${name}.mesh/`))))
         .then(
-          (answer) => response.writeHead(answer.status).end(answer.headers["x-served-by"]),
+          (answers) => response.end(answers.map(({ headers }) => headers["x-served-by"]).join(" ")),
           (error: Error) => response.writeHead(502).end(error.message),
         );
     });
@@ -162,12 +163,12 @@ describe("an agent that leaves while its instance is at work", () => {
       "a knows the shop",
       5_000,
       async () => (await fleet.api(a, "GET", "/v1/services")) as unknown[],
-      (services) => services.length === 2,
+      (services) => services.length === 3,
     );
     const answer = get(a, "http://shop.mesh/");
     await begun.promise;
     b.child.kill("SIGTERM");
-    expect(await answer).toMatchObject({ status: 200, text: "a" });
+    expect(await answer).toMatchObject({ status: 200, text: "a b" });
     expect(await b.exited).toBe(0);
   });
 });

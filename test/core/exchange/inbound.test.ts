@@ -7,6 +7,7 @@ import type { NodeId } from "../../../core/types.ts";
 import type { InstanceView } from "../../../core/view.ts";
 import { FakeAttempt, front, instance, NotingObserver, VirtualClock } from "./fakes.ts";
 
+const self = "self" as NodeId;
 const peer = "n2" as NodeId;
 const context = (more: Partial<AttemptContext> = {}): AttemptContext => ({
   requestId: "1".repeat(16),
@@ -34,6 +35,7 @@ class Receiver {
   constructor(registered: InstanceView[]) {
     this.registered = registered;
     this.inbound = new Inbound({
+      self,
       clock: this.clock,
       find: (service, id) =>
         this.registered.find((each) => each.service === service && each.id === id),
@@ -50,10 +52,10 @@ class Receiver {
     });
   }
 
-  accept(more: Partial<AttemptContext> = {}, head = front().head) {
+  accept(more: Partial<AttemptContext> = {}, head = front().head, from = peer) {
     const observer = new NotingObserver();
     observer.isForbidden = true;
-    const exchange = this.inbound.accept(peer, context(more), head, observer);
+    const exchange = this.inbound.accept(from, context(more), head, observer);
     observer.isForbidden = false;
     return { exchange, observer };
   }
@@ -127,6 +129,17 @@ describe("the receiver of an attempt", () => {
     expect(here.idle).toBe(1);
     here.clock.advance(1_000);
     expect(here.idle).toBe(1);
+  });
+
+  it("goes on to take its own node's attempts while it drains, and waits for none of them", () => {
+    const here = receiver();
+    const running = here.accept();
+    here.inbound.drain();
+    here.accept({}, front().head, self);
+    expect(here.attempts).toHaveLength(2);
+    here.attempts[0]?.answer();
+    expect(running.observer.lines.at(-1)).toBe("end");
+    expect([here.idle, here.inbound.inFlight]).toEqual([1, 1]);
   });
 
   it("tells at once that it is idle if nothing runs", () => {

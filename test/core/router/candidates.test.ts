@@ -92,6 +92,16 @@ describe("without a key", () => {
     }
   });
 
+  it("of an agent that leaves are used by itself alone, and only where nobody else is there", () => {
+    const leaving = [member("self", { leaving: true }), member("n1", { leaving: true })];
+    const own = instance("own", "self");
+    const other = instance("other", "n1");
+    expect(searcher([own, other], leaving).look().choice?.target.id).toBe("own");
+    expect(searcher([other], leaving).look().choice).toBeUndefined();
+    const third = searcher([own, other, instance("third", "n2")], leaving);
+    expect(third.shares(20)).toEqual(new Map([["third", 20]]));
+  });
+
   it("does not probe a half-open instance with a request that cannot be repeated", () => {
     const mesh = searcher(many(2));
     const breaker = mesh.state.targets[0]?.breaker;
