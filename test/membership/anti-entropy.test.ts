@@ -3,9 +3,14 @@ import { describe, expect, it } from "vitest";
 import { encode } from "../../core/codec.ts";
 import { SeededRandom } from "../../core/random.ts";
 import type { MemberState, Millis, NodeId, WallMillis } from "../../core/types.ts";
-import { decodePacket, encodePacket } from "../../membership/anti-entropy-packets.ts";
+import { decodePacket, encodePacket, type Place } from "../../membership/anti-entropy-packets.ts";
 import { FingerprintTree, LEAF_LEVEL, type TreeItem } from "../../membership/anti-entropy-tree.ts";
-import type { Statement, VitalsStatement } from "../../membership/document-codec.ts";
+import type { OwnContent } from "../../membership/directory.ts";
+import {
+  messageHash,
+  type Statement,
+  type VitalsStatement,
+} from "../../membership/document-codec.ts";
 import {
   content,
   directoryOf,
@@ -168,6 +173,92 @@ describe("anti-entropy alone", () => {
     expect([...mesh.node("n1").owners()]).toHaveLength(49);
     const refused = mesh.outbox("n1").reports.filter(({ kind }) => kind === "refused");
     expect(refused).toHaveLength(1);
+  });
+});
+
+function publishedBy(name: string, own: OwnContent): Uint8Array {
+  const out = new Outbox();
+  directoryOf(name).setOwn(own, 0 as Millis, WALL, out);
+  return out.published[0]?.message as Uint8Array;
+}
+
+describe("a session", () => {
+  /** A directory with one document and a peer whose packets the test makes. */
+  function withPeer() {
+    const directory = directoryOf("a", { pushEnabled: false });
+    const out = new Outbox();
+    const peer = nodeId("p");
+    directory.setOwn(content("a", [instance("web", "one")]), 0 as Millis, WALL, out);
+    directory.onPeerUp(peer, 0 as Millis, WALL, out);
+    out.sent.length = 0;
+    const receive = (packet: Parameters<typeof encodePacket>[0], now: number) =>
+      directory.onPacket(peer, encodePacket(packet), now as Millis, WALL, out);
+    return { directory, out, receive };
+  }
+
+  /** The pauses between sessions over a minute from `from`. */
+  function pauses(
+    { directory, out }: Pick<ReturnType<typeof withPeer>, "directory" | "out">,
+    from: number,
+    onSession: (now: number) => void,
+  ): number[] {
+    const found: number[] = [];
+    let last = from;
+    while (last < from + 60_000) {
+      out.sent.length = 0;
+      const due = directory.nextDeadline() as Millis;
+      directory.onDeadline(due, WALL, out);
+      if (out.sent.length === 0) continue;
+      found.push(due - last);
+      last = due;
+      onSession(due);
+    }
+    return found;
+  }
+
+  it("follows every second while roots differ, every five seconds when they do not", () => {
+    const { receive, ...session } = withPeer();
+    const foreign = { kind: "root", fingerprint: new Uint8Array(16).fill(9), count: 1 } as const;
+    receive(foreign, 0);
+    const busy = pauses(session, 0, (now) => receive(foreign, now));
+    expect(Math.max(...busy)).toBeLessThanOrEqual(1_250);
+    const calm = pauses(session, 60_000, () => {}).slice(8);
+    expect(Math.min(...calm)).toBeGreaterThanOrEqual(3_750);
+    expect(Math.max(...calm)).toBeLessThanOrEqual(6_250);
+  });
+
+  it("answers with at most 128 KiB of documents and offers the rest", () => {
+    const { directory, out, receive } = withPeer();
+    const places: Place[] = [];
+    for (let at = 0; at < 60; at += 1) {
+      const labels = Object.fromEntries(
+        Array.from({ length: 16 }, (_, label) => [`l${label}`, "x".repeat(200)]),
+      );
+      const message = publishedBy(`n${at}`, { ...content(`n${at}`), labels });
+      directory.restore(message, 0 as Millis, WALL);
+      places.push({ owner: nodeId(`n${at}`), part: 0 });
+    }
+    receive({ kind: "want", places }, 10);
+    const [answer] = out.sent.map(({ packet }) => decodePacket(packet));
+    if (answer?.kind !== "docs") throw new Error("no documents");
+    const bytes = answer.messages.reduce((sum, { length }) => sum + length, 0);
+    expect(bytes).toBeLessThanOrEqual(128 * 1024);
+    expect(bytes).toBeGreaterThan(100 * 1024);
+    expect(answer.messages.length + answer.offers.length).toBe(60);
+  });
+
+  it("does not ask for a document that was refused before", () => {
+    const { directory, out, receive } = withPeer();
+    const message = publishedBy("bad", content("bad"));
+    const spoilt = new Uint8Array(message as Uint8Array);
+    spoilt[10] = (spoilt[10] as number) ^ 1;
+    expect(directory.restore(spoilt, 0 as Millis, WALL)).toBe("forged");
+    const item = { owner: nodeId("bad"), part: 0, epoch: 1, seq: 1, hash: messageHash(spoilt) };
+    receive({ kind: "items", level: 0, prefixes: [], items: [item] }, 10);
+    expect(out.sent.map(({ packet }) => decodePacket(packet)?.kind)).not.toContain("want");
+    const other = { ...item, hash: messageHash(message) };
+    receive({ kind: "items", level: 0, prefixes: [], items: [other] }, 20);
+    expect(out.sent.map(({ packet }) => decodePacket(packet)?.kind)).toContain("want");
   });
 });
 
