@@ -6,7 +6,8 @@
 import { createHash, hkdfSync, randomBytes } from "node:crypto";
 import type { ICryptoInterface, KeyPair } from "@libp2p/noise";
 import { defaultCrypto } from "@libp2p/noise/crypto";
-import { AEAD_TAG_BYTES, type Aead, bestAead, loadSodium, type Sodium } from "./aead.ts";
+import { AEAD_TAG_BYTES, type Aead, bestAead } from "./aead.ts";
+import { loadSodium, type Sodium } from "./sodium.ts";
 
 /** A chunk as Noise hands it over: one run of bytes, or a list of runs with the same methods. */
 type Bytes = Parameters<ICryptoInterface["hashSHA256"]>[0];

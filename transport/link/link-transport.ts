@@ -12,8 +12,9 @@ import type { CloseReason, LinkListener, LinkTransport } from "../../core/seams.
 import type { NodeId } from "../../core/types.ts";
 import { formatHostPort, parseHostPort } from "../addresses.ts";
 import { Admission } from "../admission.ts";
-import { type Aead, bestAead, loadSodium, portableAead } from "../crypto/aead.ts";
+import { type Aead, bestAead, portableAead } from "../crypto/aead.ts";
 import { noiseCrypto } from "../crypto/noise-crypto.ts";
+import { loadSodium } from "../crypto/sodium.ts";
 import { handshakeFailure, LinkRefused, SealedChannel } from "./channel.ts";
 import { type HandshakeIdentity, type HandshakeResult, shakeHands } from "./handshake.ts";
 import { reasonOf } from "./sealed-socket.ts";

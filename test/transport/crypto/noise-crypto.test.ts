@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import {
   AEAD_TAG_BYTES,
   bestAead,
-  loadSodium,
   portableAead,
   sodiumAead,
 } from "../../../transport/crypto/aead.ts";
 import { noiseCrypto } from "../../../transport/crypto/noise-crypto.ts";
+import { loadSodium } from "../../../transport/crypto/sodium.ts";
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const fast = noiseCrypto();

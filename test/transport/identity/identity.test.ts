@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,21 +55,55 @@ describe("node ids and signatures", () => {
     }
   });
 
-  it("accepts only the signer's own signature, with a bounded cache", () => {
-    const verifier = new KeyVerifier(2);
-    const signers = [1, 2, 3].map(() => new KeySigner(newSeed()));
-    const bytes = new Uint8Array([1, 2, 3]);
-    for (const signer of [...signers, ...signers]) {
-      const signature = signer.sign(bytes);
-      expect(verifier.verify(signer.id, bytes, signature)).toBe(true);
-      expect(verifier.verify(signer.id, new Uint8Array([1, 2]), signature)).toBe(false);
-      expect(verifier.verify(signer.id, bytes, signature.subarray(1))).toBe(false);
-    }
-    const [first, second] = signers as [KeySigner, KeySigner];
-    expect(verifier.verify(first.id, bytes, second.sign(bytes))).toBe(false);
-    expect(verifier.verify("nonsense" as typeof first.id, bytes, first.sign(bytes))).toBe(false);
+  describe.each(["best", "node"] as const)("judged by the %s library", (library) => {
+    it("accepts only the signer's own signature, with a bounded cache", () => {
+      const verifier = new KeyVerifier(2, library);
+      const signers = [1, 2, 3].map(() => new KeySigner(newSeed()));
+      const bytes = new Uint8Array([1, 2, 3]);
+      for (const signer of [...signers, ...signers]) {
+        const signature = signer.sign(bytes);
+        expect(verifier.verify(signer.id, bytes, signature)).toBe(true);
+        expect(verifier.verify(signer.id, new Uint8Array([1, 2]), signature)).toBe(false);
+        expect(verifier.verify(signer.id, bytes, signature.subarray(1))).toBe(false);
+      }
+      const [first, second] = signers as [KeySigner, KeySigner];
+      expect(verifier.verify(first.id, bytes, second.sign(bytes))).toBe(false);
+      expect(verifier.verify("nonsense" as typeof first.id, bytes, first.sign(bytes))).toBe(false);
+    });
+
+    it("accepts no signature around a point of small order, which libraries judge differently", () => {
+      const seed = newSeed();
+      const signer = new KeySigner(seed);
+      const bytes = new TextEncoder().encode("a statement");
+      const crafted = signedWithoutNonce(seed, signer.publicKey, bytes);
+      expect(new KeyVerifier(2, library).verify(signer.id, bytes, crafted)).toBe(false);
+      const neutral = new Uint8Array(32);
+      neutral[0] = 1;
+      // The neutral point as a key: S = 1 and R = the base point hold for every statement.
+      const anything = new Uint8Array(64).fill(0x66, 0, 32);
+      anything[0] = 0x58;
+      anything[32] = 1;
+      expect(new KeyVerifier(2, library).verify(nodeIdOf(neutral), bytes, anything)).toBe(false);
+    });
   });
 });
+
+/** What RFC 8032 makes of a nonce of 0: R is the neutral point, S is k times the secret. */
+function signedWithoutNonce(seed: Uint8Array, key: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const sha512 = (...parts: Uint8Array[]) =>
+    createHash("sha512").update(Buffer.concat(parts)).digest();
+  const whole = (little: Uint8Array) =>
+    BigInt(`0x${Buffer.from(little).reverse().toString("hex")}`);
+  const clamped = sha512(seed).subarray(0, 32);
+  clamped[0] = (clamped[0] as number) & 248;
+  clamped[31] = ((clamped[31] as number) & 127) | 64;
+  const neutral = new Uint8Array(32);
+  neutral[0] = 1;
+  const s = (whole(sha512(neutral, key, bytes)) * whole(clamped)) % order;
+  const little = Buffer.from(s.toString(16).padStart(64, "0"), "hex").reverse();
+  return new Uint8Array(Buffer.concat([neutral, little]));
+}
 
 describe("an authority and what it issues", () => {
   it("issues a bundle that an agent can use", () => {
