@@ -57,7 +57,7 @@ export const ANTI_ENTROPY_DEFAULTS: AntiEntropyConfig = {
 export type DirectoryVerdict = "applied" | "ignored" | "limited" | "malformed" | "forged";
 
 export interface SyncStore {
-  readonly tree: FingerprintTree;
+  tree(): FingerprintTree;
   find(place: Place): Statement | undefined;
   /** True if a message of this hash was refused before and need not be fetched again. */
   isRefused(hash: string): boolean;
@@ -188,7 +188,7 @@ export class AntiEntropy {
     packet: Extract<AntiEntropyPacket, { kind: "root" }>,
     context: SyncContext,
   ): DirectoryVerdict {
-    const { tree } = this.#store;
+    const tree = this.#store.tree();
     if (equalBytes(packet.fingerprint, 0, tree.root(), 0)) return "applied";
     this.#noteDifference(context.now);
     if (this.#isBusy(peer, packet.count, true, context.now)) {
@@ -210,7 +210,7 @@ export class AntiEntropy {
       this.#offerOwn(peer, context);
       return "ignored";
     }
-    const { tree } = this.#store;
+    const tree = this.#store.tree();
     const level = packet.level + 1;
     const descend: number[] = [];
     const list: number[] = [];
@@ -302,11 +302,11 @@ export class AntiEntropy {
   }
 
   *#itemsOf(level: number, prefixes: readonly number[]): IterableIterator<Statement> {
-    for (const prefix of prefixes) yield* this.#store.tree.itemsUnder(level, prefix);
+    for (const prefix of prefixes) yield* this.#store.tree().itemsUnder(level, prefix);
   }
 
   #sendRoot(peer: NodeId, context: SyncContext): void {
-    const { tree } = this.#store;
+    const tree = this.#store.tree();
     context.send(peer, encodePacket({ kind: "root", fingerprint: tree.root(), count: tree.size }));
   }
 
@@ -314,9 +314,9 @@ export class AntiEntropy {
     const prefixes = all.slice(0, NODES_PER_PACKET_MAX);
     const blocks = new Uint8Array(prefixes.length * BLOCK_BYTES);
     for (const [index, prefix] of prefixes.entries()) {
-      blocks.set(this.#store.tree.block(level, prefix), index * BLOCK_BYTES);
+      blocks.set(this.#store.tree().block(level, prefix), index * BLOCK_BYTES);
     }
-    const count = this.#store.tree.size;
+    const count = this.#store.tree().size;
     context.send(peer, encodePacket({ kind: "nodes", level, prefixes, blocks, count }));
   }
 
@@ -327,7 +327,7 @@ export class AntiEntropy {
     const start = this.#random.below(all.length);
     for (let step = 0; step < all.length && prefixes.length < NODES_PER_PACKET_MAX; step += 1) {
       const prefix = all[(start + step) % all.length] as number;
-      const below = [...this.#store.tree.itemsUnder(level, prefix)];
+      const below = [...this.#store.tree().itemsUnder(level, prefix)];
       if (items.length + below.length > ITEMS_PER_PACKET_MAX) {
         if (prefixes.length > 0) break;
         items = below.slice(0, ITEMS_PER_PACKET_MAX);
@@ -341,7 +341,7 @@ export class AntiEntropy {
 
   /** What little a newcomer brings should not wait until it has received the rest. */
   #offerOwn(peer: NodeId, context: SyncContext): void {
-    const { tree } = this.#store;
+    const tree = this.#store.tree();
     if (tree.size === 0 || tree.size > this.#config.listItemsMax) return;
     const items = [...tree.itemsUnder(0, 0)];
     context.send(peer, encodePacket({ kind: "items", level: 0, prefixes: [], items }));
@@ -369,7 +369,7 @@ export class AntiEntropy {
 
   /** A newcomer lets one peer deliver the bulk, in one session, instead of all of them at once. */
   #isBusy(peer: NodeId, count: number, isStart: boolean, now: Millis): boolean {
-    if (count <= this.#store.tree.size + BULK_ITEMS) return false;
+    if (count <= this.#store.tree().size + BULK_ITEMS) return false;
     const isOngoing = this.#bulkPeer !== undefined && now < this.#bulkUntil;
     if (isOngoing && (isStart || this.#bulkPeer !== peer)) return true;
     this.#bulkPeer = peer;

@@ -89,6 +89,11 @@ export class Connections {
     this.#maintainAt = now;
   }
 
+  /** All members are new: they are dialled at some moment of the next second. */
+  onReplaced(now: Millis): void {
+    this.#maintainAt = (now + this.#parts.random.below(MAINTAIN_MS)) as Millis;
+  }
+
   learnAddress(peer: NodeId, bind: string, now: Millis): void {
     if (peer === this.#parts.self || bind === "") return;
     const slot = this.#parts.members.slotOf(peer);

@@ -16,8 +16,10 @@ import type {
 import type { MemberState, Millis, NodeId } from "../core/types.ts";
 import type { MeshView } from "../core/view.ts";
 import type { DirectoryVerdict } from "./anti-entropy.ts";
+import type { FingerprintTree } from "./anti-entropy-tree.ts";
 import { earlier } from "./deadline.ts";
 import type { Directory, DirectoryOutput, DirectoryReport, OwnContent } from "./directory.ts";
+import type { Members } from "./members.ts";
 import type { MemberEvent, MemberRow, Membership, MembershipOutput } from "./membership.ts";
 import type { ViewBuilder } from "./view.ts";
 
@@ -96,6 +98,15 @@ export class ControlLoop implements ControlListener {
   view(): MeshView {
     this.#updateView(this.#parts.clock.now());
     return this.#view;
+  }
+
+  /** Begins with the tables of a mesh that has long since formed; see Membership.takeOver. */
+  takeOver(members: Members, store: FingerprintTree): void {
+    this.#rowsDropped = undefined;
+    this.#run((now) => {
+      this.#parts.membership.takeOver(members, now);
+      this.#parts.directory.takeOver(store, now);
+    });
   }
 
   /** What the failure detector holds of a member; undefined if it does not know it. */

@@ -56,7 +56,7 @@ type Admission = DirectoryVerdict | "known" | "refused";
 export class Directory {
   readonly #options: DirectoryOptions;
   readonly #regions = new Set<string>();
-  readonly #tree = new FingerprintTree();
+  #tree = new FingerprintTree();
   readonly #reader: StatementReader;
   readonly #quarantine: Quarantine;
   readonly #limiter: PushLimiter;
@@ -83,7 +83,7 @@ export class Directory {
     this.#own = new OwnStatements(own, random.fork("own"), signer);
     this.#regions.add(config.region);
     this.#antiEntropy = new AntiEntropy(config.antiEntropy, random.fork("anti-entropy"), {
-      tree: this.#tree,
+      tree: () => this.#tree,
       find: ({ owner, part }) => this.#tree.get(owner)?.part(part),
       isRefused: (hash) => this.#quarantine.has(hash, this.#now),
       isElsewhere: (peer) => this.#isElsewhere(peer),
@@ -171,6 +171,18 @@ export class Directory {
       changed: (owner) => this.#restored.add(owner),
     };
     return asVerdict(this.#admit(message, false, undefined, now, wall, silent));
+  }
+
+  /** What is stored; not to be written to. */
+  get store(): FingerprintTree {
+    return this.#tree;
+  }
+
+  /** Begins with another node's store, this node's own statements in it; nobody is told. */
+  takeOver(store: FingerprintTree, now: Millis): void {
+    this.#tree = store.fork();
+    for (const { document } of store.records()) this.#noteRegion(document?.region ?? "");
+    this.#sweepAt ??= (now + this.#options.config.sweepIntervalMs) as Millis;
   }
 
   onDeadline(now: Millis, wall: WallMillis, out: DirectoryOutput): void {

@@ -148,6 +148,21 @@ export class Members {
     return this.#accusations.get(slot) ?? this.#statements[slot];
   }
 
+  /** Takes over all rows of another table that shares the registry; this one must be new. */
+  takeOver(other: Members, now: Millis): void {
+    for (const slot of other.slots()) if (this.rank(slot) === ABSENT) this.registry.holdAgain(slot);
+    this.#shown = other.#shown.slice();
+    this.#told = other.#told.slice();
+    this.#since = new Uint32Array(this.#shown.length).fill(this.#sinceUnits(now));
+    this.#statements.splice(0, this.#statements.length, ...other.#statements);
+    for (const [slot, accusation] of other.#accusations) this.#accusations.set(slot, accusation);
+    this.#counts.set(other.#counts);
+    this.buckets.set(other.buckets);
+    this.#rows = other.#rows;
+    this.#dead.push(...other.#dead);
+    this.#version += 1;
+  }
+
   /** True if the record would add to what is known; asked before its signature is judged. */
   isNews(record: SignedRecord): boolean {
     const slot = this.slotOf(record.subject);
@@ -287,8 +302,12 @@ export class Members {
     this.#counts[before] = (this.#counts[before] as number) - (before === ABSENT ? 0 : 1);
     this.#counts[rank] = (this.#counts[rank] as number) + 1;
     this.#shown[slot] = rank;
-    this.#since[slot] = Math.round((now - this.#startedAt) / SINCE_UNIT_MS);
+    this.#since[slot] = this.#sinceUnits(now);
     if (rank === DEAD && !this.#dead.includes(slot)) this.#dead.push(slot);
+  }
+
+  #sinceUnits(now: Millis): number {
+    return Math.round((now - this.#startedAt) / SINCE_UNIT_MS);
   }
 
   #add(id: NodeId): number {

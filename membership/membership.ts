@@ -21,6 +21,7 @@ import { OwnStatement } from "./own.ts";
 import { decodePacket, type MemberPacket } from "./packets.ts";
 import { Peers } from "./peers.ts";
 import { Prober } from "./probe.ts";
+import type { Statement } from "./records.ts";
 import { Registry } from "./registry.ts";
 import { Rumours } from "./rumours.ts";
 import { Suspicions } from "./suspicion.ts";
@@ -131,6 +132,23 @@ export class Membership {
     this.#parts = { own, members, observers, ledger, gossip, verdicts, prober, connections, sync };
     this.#tickAt = (now + TICK_MS) as Millis;
     ledger.adoptOwn(own.current, now, out);
+  }
+
+  /** What this node says of itself. */
+  get ownStatement(): Statement {
+    return this.#running().own.current;
+  }
+
+  /**
+   * Begins with another node's table, this node's own statement in it, instead of an empty one: so
+   * a simulation starts with a mesh that has long since formed. Nobody is told.
+   */
+  takeOver(table: Members, now: Millis): void {
+    const { members, observers, connections } = this.#running();
+    members.takeOver(table, now);
+    observers.onReplaced();
+    connections.onReplaced(now);
+    this.#settle(now);
   }
 
   /** Seeds are tried for ever, quickly while this node is connected to too few members. */

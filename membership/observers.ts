@@ -2,10 +2,11 @@
  * Who observes whom: each member is placed on K rings by a hash of its identity and the ring, and
  * is observed by its successor on each ring (the K-ring overlay of Rapid, USENIX ATC 2018). All
  * nodes with the same view compute the same overlay without a message. This node keeps only its
- * own neighbours: a newcomer costs K comparisons, and only the loss of a neighbour costs one walk
- * over the table, at the next refresh. In clusters of up to K + 1 everybody observes everybody.
+ * own neighbours: a newcomer costs K comparisons, and the loss of a neighbour a search on each ring
+ * at the next refresh. In clusters of up to K + 1 everybody observes everybody.
  */
 import type { Members } from "./members.ts";
+import { placeOn } from "./ring-order.ts";
 
 const NONE = -1;
 
@@ -63,7 +64,7 @@ export class Observers {
       this.#successors.includes(slot);
   }
 
-  /** Walks the table once if a neighbour was lost. */
+  /** Looks for new neighbours if one was lost. */
   refresh(): void {
     if (!this.#isStale) return;
     this.#isStale = false;
@@ -75,29 +76,32 @@ export class Observers {
       this.#set(others, others);
       return;
     }
-    this.#predecessors.fill(NONE);
-    this.#successors.fill(NONE);
-    for (const slot of this.#members.slots()) {
-      if (slot !== this.#self && this.#members.isPresent(slot)) this.#place(slot);
+    const { registry } = this.#members;
+    const fits = (slot: number) => slot !== this.#self && this.#members.isPresent(slot);
+    for (let ring = 0; ring < this.#rings; ring += 1) {
+      const place = placeOn(registry.hashOf(this.#self), ring);
+      this.#predecessors[ring] = registry.ring(ring).before(place, fits) ?? NONE;
+      this.#successors[ring] = registry.ring(ring).after(place, fits) ?? NONE;
     }
     this.#collect();
   }
 
-  /** The members that observe `subject`, by this node's view. Walks the table: for suspicions. */
+  /** The table was replaced as a whole. */
+  onReplaced(): void {
+    this.#isStale = true;
+  }
+
+  /** The members that observe `subject`, by this node's view. */
   observersOf(subject: number): readonly number[] {
     const present = (slot: number) => slot !== subject && this.#members.isPresent(slot);
     if (this.#everybodyObserves()) return [...this.#members.slots()].filter(present);
-    const best = new Int32Array(this.#rings).fill(NONE);
-    for (const slot of this.#members.slots()) {
-      if (!present(slot)) continue;
-      for (let ring = 0; ring < this.#rings; ring += 1) {
-        const known = best[ring] as number;
-        if (known === NONE || this.#gap(subject, slot, ring) < this.#gap(subject, known, ring)) {
-          best[ring] = slot;
-        }
-      }
+    const { registry } = this.#members;
+    const found = new Int32Array(this.#rings);
+    for (let ring = 0; ring < this.#rings; ring += 1) {
+      const place = placeOn(registry.hashOf(subject), ring);
+      found[ring] = registry.ring(ring).after(place, present) ?? NONE;
     }
-    return distinct(best);
+    return distinct(found);
   }
 
   #everybodyObserves(): boolean {
@@ -145,14 +149,6 @@ export class Observers {
     const end = placeOn(registry.hashOf(to), ring);
     return ((end - start - 1) >>> 0) + 1;
   }
-}
-
-/** MurmurHash3's finaliser over the identity's hash and the ring. */
-function placeOn(hash: number, ring: number): number {
-  let mixed = hash ^ Math.imul(ring + 1, 0x9e3779b1);
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
 function distinct(slots: Int32Array): readonly number[] {

@@ -8,6 +8,7 @@ import { assert } from "../core/assert.ts";
 import { hash32 } from "../core/hash.ts";
 import type { NodeId } from "../core/types.ts";
 import { compareBytes, type SignedRecord } from "./records.ts";
+import { placeOn, RingOrder } from "./ring-order.ts";
 
 /** Records remembered per member: its newest statements and what is said about them. */
 const RECORDS_PER_SLOT_MAX = 6;
@@ -24,6 +25,8 @@ export class Registry {
   readonly #byId = new Map<NodeId, number>();
   readonly #free: number[] = [];
   readonly #records = new Map<number, SignedRecord>();
+  /** The rings of the observer overlay that somebody has asked for. */
+  readonly #rings: RingOrder[] = [];
 
   /** Slots are 0 to size - 1; some may be free. */
   get size(): number {
@@ -59,7 +62,19 @@ export class Registry {
     }
     this.#hashes[slot] = hash32(id);
     this.#byId.set(id, slot);
+    for (const ring of this.#rings) ring.insert(slot);
     return slot;
+  }
+
+  /** Takes another share in a slot that is held. */
+  holdAgain(slot: number): void {
+    this.#at(slot).holders += 1;
+  }
+
+  /** All identities in the order of their places on a ring. */
+  ring(number: number): RingOrder {
+    while (this.#rings.length <= number) this.#rings.push(this.#order(this.#rings.length));
+    return this.#rings[number] as RingOrder;
   }
 
   /** Gives the share back; the slot of an identity that nobody holds is used for another. */
@@ -69,6 +84,7 @@ export class Registry {
     if (entry.holders > 0) return;
     for (const record of entry.records) this.#records.delete(keyOf(record.bytes));
     this.#byId.delete(entry.id);
+    for (const ring of this.#rings) ring.remove(slot);
     this.#slots[slot] = undefined;
     this.#free.push(slot);
   }
@@ -90,6 +106,12 @@ export class Registry {
     }
     records.push(record);
     this.#records.set(keyOf(record.bytes), record);
+  }
+
+  #order(ring: number): RingOrder {
+    const order = new RingOrder((slot) => placeOn(this.hashOf(slot), ring));
+    for (const [slot, entry] of this.#slots.entries()) if (entry !== undefined) order.insert(slot);
+    return order;
   }
 
   #at(slot: number): Slot {
