@@ -109,6 +109,11 @@ export class ControlLoop implements ControlListener {
     });
   }
 
+  /** The member table, to be compared with another; not to be written to. */
+  membersTable(): Members {
+    return this.#parts.membership.table;
+  }
+
   /** What the failure detector holds of a member; undefined if it does not know it. */
   memberState(peer: NodeId): MemberState | undefined {
     return this.#parts.membership.state(peer);

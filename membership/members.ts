@@ -148,6 +148,16 @@ export class Members {
     return this.#accusations.get(slot) ?? this.#statements[slot];
   }
 
+  /** True if both show the same of all members by the same statements; they share the registry. */
+  isSameAs(other: Members): boolean {
+    const { size } = this.registry;
+    for (let slot = 0; slot < size; slot += 1) {
+      if ((this.#shown[slot] ?? ABSENT) !== (other.#shown[slot] ?? ABSENT)) return false;
+      if (this.#statements[slot] !== other.#statements[slot]) return false;
+    }
+    return true;
+  }
+
   /** Takes over all rows of another table that shares the registry; this one must be new. */
   takeOver(other: Members, now: Millis): void {
     for (const slot of other.slots()) if (this.rank(slot) === ABSENT) this.registry.holdAgain(slot);

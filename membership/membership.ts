@@ -134,6 +134,11 @@ export class Membership {
     ledger.adoptOwn(own.current, now, out);
   }
 
+  /** Not to be written to. */
+  get table(): Members {
+    return this.#running().members;
+  }
+
   /** What this node says of itself. */
   get ownStatement(): Statement {
     return this.#running().own.current;

@@ -5,6 +5,7 @@
  * asked; the others must hold them to be gone.
  */
 import { instanceKey } from "../membership/document-fields.ts";
+import type { Members } from "../membership/members.ts";
 import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
 import type { Host } from "./node/host.ts";
@@ -13,6 +14,7 @@ import type { Host } from "./node/host.ts";
 const NAMED_MAX = 12;
 /** Nodes whose derived tables are compared entry by entry. */
 export const MIRRORS_MAX = 64;
+const FORMED_MIRRORS_MAX = 8;
 
 /** Empty if all is well. */
 export function disagreements(fleet: Fleet): string[] {
@@ -22,13 +24,18 @@ export function disagreements(fleet: Fleet): string[] {
     if (found.length < NAMED_MAX) found.push(text);
     return found.length >= NAMED_MAX;
   };
+  let agreed: Members | undefined;
   for (const host of running) {
+    const table = tableOf(host.agent as Agent);
+    if (agreed !== undefined && table.isSameAs(agreed)) continue;
     if (compareMembers(fleet, host, running, add)) return found;
+    agreed ??= found.length === 0 ? table : undefined;
   }
   compareRoots(running, add);
   if (found.length > 0) return found;
   compareRegistrations(running, add);
-  for (const host of running.slice(0, MIRRORS_MAX)) for (const text of unmirrored(host)) add(text);
+  const mirrors = fleet.plan.isFormed === true ? FORMED_MIRRORS_MAX : MIRRORS_MAX;
+  for (const host of running.slice(0, mirrors)) for (const text of unmirrored(host)) add(text);
   return found;
 }
 
@@ -44,6 +51,10 @@ export function looksSettled(fleet: Fleet): boolean {
     if (agent.node.directory.root() !== root) return false;
   }
   return true;
+}
+
+function tableOf(agent: Agent): Members {
+  return agent.node.control.membersTable();
 }
 
 function membersOf(agent: Agent): number {

@@ -25,6 +25,8 @@ export interface Workload {
   readonly keyed: number;
   /** Part of the requests that must not run twice. */
   readonly unsafe: number;
+  /** Only the first so many nodes send requests; all of them unless given. */
+  readonly callers?: number;
   /** Besides, so many times a second one busy node sends several at once, with one key. */
   readonly burstsPerSecond?: number;
   /** Calls of actors in the whole mesh; 0 if absent. */
@@ -39,6 +41,8 @@ export interface Plan {
   readonly zones: number;
   /** Nodes start one after another over this time; 0: all at once. */
   readonly joinMs: number;
+  /** They know each other from the start, and `joinMs` is the time to connect; false unless given. */
+  readonly isFormed?: boolean;
   /** How long faults are injected. */
   readonly virtualMs: number;
   /** How long the mesh may take to come right afterwards. */
@@ -105,6 +109,8 @@ function faultOfPlan(value: unknown): string | undefined {
   if (nodes < 1 || nodes > NODES_MAX) return `"nodes" is not from 1 to ${NODES_MAX}`;
   if ((value["zones"] as number) < 1) return `"zones" is not at least 1`;
   if (typeof value["profile"] !== "string") return `"profile" is not a text`;
+  const isFormed = value["isFormed"] ?? false;
+  if (typeof isFormed !== "boolean") return `"isFormed" is not true or false`;
   if (typeof value["push"] !== "boolean") return `"push" is not true or false`;
   if (!["lan", "wan", "local"].includes(value["preset"] as string)) {
     return `"preset" is not lan, wan or local`;

@@ -24,6 +24,11 @@ export const PROFILES = [
 ] as const;
 export type Profile = (typeof PROFILES)[number];
 
+/** A mesh of so many nodes begins formed, and few of them send requests: each caller's view is its own. */
+const FORMED_NODES_MIN = 2_500;
+const FORMED_CALLERS = 16;
+const FORMED_CONNECT_MS = 10_000;
+
 export interface ProfileChoice {
   readonly profile: string;
   readonly seed: number;
@@ -105,6 +110,8 @@ export function drawPlan(choice: ProfileChoice): Plan {
   const nodes = choice.nodes ?? recipe.nodes;
   const virtualMs = Math.round((choice.minutes ?? recipe.minutes) * 60_000);
   const isLarge = nodes >= 500;
+  const isFormed = nodes >= FORMED_NODES_MIN;
+  const joinMs = draws.chance(0.3) ? 2_000 : Math.min(60_000, 5_000 + nodes * 50);
   const late = new Draws(seed, 0x1a7e);
   const shape = { nodes, zones: Math.min(nodes, recipe.zones), virtualMs, rates: recipe.rates };
   const rolling = late.chance(recipe.rolling) ? drawRollingRestart(late, shape) : [];
@@ -112,7 +119,7 @@ export function drawPlan(choice: ProfileChoice): Plan {
   return {
     ...{ version: PLAN_VERSION, seed, profile, nodes },
     zones: shape.zones,
-    joinMs: draws.chance(0.3) ? 2_000 : Math.min(60_000, 5_000 + nodes * 50),
+    ...(isFormed ? { isFormed, joinMs: FORMED_CONNECT_MS } : { joinMs }),
     virtualMs,
     convergeMs: isLarge ? 180_000 : 120_000,
     preset: recipe.isWide ? "wan" : "lan",
@@ -128,7 +135,8 @@ export function drawPlan(choice: ProfileChoice): Plan {
       services: Math.max(8, Math.floor(nodes / 8)),
       requestsPerSecond: draws.pick([2, 5, 10]),
       burstsPerSecond: isCalm || nodes > 64 ? 0 : draws.pick([0, 1, 3]),
-      callsPerSecond: late.pick([0, 2, 5]),
+      callsPerSecond: isFormed ? 0 : late.pick([0, 2, 5]),
+      ...(isFormed ? { callers: FORMED_CALLERS } : {}),
     },
     events: sorted([...drawEvents(draws, late, shape), ...rolling]),
     broken: isCalm ? [] : drawBroken(late, nodes),

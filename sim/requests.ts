@@ -27,7 +27,7 @@ export function drawRequest({ seed, nodes, workload }: Plan, number: number): Dr
   const isKeyed = drawFloat(stream, at + 3) < workload.keyed;
   return {
     pauseUs: Math.ceil(2 * meanUs * drawFloat(stream, at)),
-    node: drawBelow(stream, at + 1, nodes),
+    node: drawBelow(stream, at + 1, Math.min(nodes, workload.callers ?? nodes)),
     service: `s${drawBelow(stream, at + 2, workload.services)}`,
     key: isKeyed ? `k${drawBelow(stream, at + 4, KEYS)}` : undefined,
     isIdempotent: drawFloat(stream, at + 5) >= workload.unsafe,

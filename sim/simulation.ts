@@ -12,6 +12,7 @@ import { Faults } from "./faults.ts";
 import type { KeyRing } from "./keys.ts";
 import { Measures } from "./measures.ts";
 import { Fleet } from "./node/fleet.ts";
+import { formMesh } from "./node/formed.ts";
 import type { Plan } from "./plan.ts";
 import type { TraceEvent } from "./trace.ts";
 import { Workload } from "./workload.ts";
@@ -45,6 +46,9 @@ const STAY_MS = 3_000;
 const GRACE_MS = 12_000;
 /** On top of the longest suspicion: spreading, and the kernel's own pauses. */
 const DETECT_SLACK_MS = 15_000;
+
+/** By then every node has started and has published all that it has to say. */
+const FORM_US = 2_000_000;
 
 type Phase = "join" | "faults" | "converge" | "stay" | "over";
 
@@ -124,6 +128,14 @@ export class Simulation {
 
   #scheduleJoins(): void {
     const { hosts, world } = this.fleet;
+    if (this.#plan.isFormed === true) {
+      for (const host of hosts) {
+        this.#workload.furnish(host);
+        this.fleet.start(host, []);
+      }
+      world.plan(FORM_US, undefined, "workload", () => formMesh(this.fleet));
+      return;
+    }
     const pauseUs = Math.floor((this.#plan.joinMs * 1_000) / Math.max(1, hosts.length));
     const { events } = this.#plan;
     const late = new Set(events.flatMap((event) => (event.kind === "join" ? event.nodes : [])));

@@ -8,7 +8,7 @@ import type { InstanceEntry } from "../../membership/document.ts";
 /** Written pages reach the disk by themselves after about this long. */
 const UNSYNCED_US = 5_000_000;
 
-interface Written {
+export interface Written {
   readonly owner: NodeId;
   readonly message: Uint8Array;
   readonly at: number;
@@ -25,6 +25,10 @@ interface Snapshot {
 
 const SLOW_MS = 1_000;
 
+export function writtenKey(owner: NodeId, part: number): string {
+  return `${owner}#${part}`;
+}
+
 export class Disk {
   mode: DiskMode = "well";
   epoch = 0;
@@ -35,6 +39,9 @@ export class Disk {
   #snapshot: Snapshot | undefined;
   #syncedEpoch = 0;
   readonly registrations = new Map<string, InstanceEntry>();
+  /** What all disks of a mesh held when the run began. */
+  #common: ReadonlyMap<string, Written> = new Map();
+  /** What was written since, over it. */
   readonly #documents = new Map<string, Written>();
 
   /** Called before each start. */
@@ -80,14 +87,22 @@ export class Disk {
   }
 
   keepDocument(owner: NodeId, part: number, message: Uint8Array, at: number): void {
-    if (!this.isFull) this.#documents.set(`${owner}#${part}`, { owner, message, at });
+    if (!this.isFull) this.#documents.set(writtenKey(owner, part), { owner, message, at });
+  }
+
+  /** Holds these documents from the start; they are not copied. */
+  beginWith(common: ReadonlyMap<string, Written>): void {
+    this.#common = common;
+    this.#documents.clear();
   }
 
   documents(): readonly Uint8Array[] {
-    return [...this.#documents.values()].map(({ message }) => message);
+    const all = new Map([...this.#common, ...this.#documents]);
+    return [...all.values()].map(({ message }) => message);
   }
 
   forgetDocuments(): void {
+    this.#common = new Map();
     this.#documents.clear();
   }
 
@@ -119,6 +134,6 @@ export class Disk {
     this.epoch = 0;
     this.#syncedEpoch = 0;
     this.registrations.clear();
-    this.#documents.clear();
+    this.forgetDocuments();
   }
 }
