@@ -109,6 +109,33 @@ export type TraceEvent = { readonly at: number } & (
       readonly status: number;
       readonly error: string;
     }
+  /** An actor lives in this process from now on, or no longer. */
+  | {
+      readonly kind: "activated" | "deactivated";
+      readonly node: number;
+      readonly actor: string;
+      readonly activation: number;
+    }
+  /** A turn of an activation begins or ends; `call` is "" for one of a timer. */
+  | {
+      readonly kind: "turn";
+      readonly node: number;
+      readonly actor: string;
+      readonly activation: number;
+      readonly call: string;
+      readonly on: boolean;
+    }
+  /** An application calls an actor. */
+  | { readonly kind: "call"; readonly node: number; readonly call: string; readonly actor: string }
+  /** The caller was told how its call ended; without an error `executed` is "". */
+  | {
+      readonly kind: "called";
+      readonly node: number;
+      readonly call: string;
+      readonly actor: string;
+      readonly error: string;
+      readonly executed: string;
+    }
   /** The record of a finished request. */
   | {
       readonly kind: "record";

@@ -13,12 +13,14 @@ import type { EventOf } from "./fault-site.ts";
 import type { Agent } from "./node/agent.ts";
 import type { Fleet } from "./node/fleet.ts";
 import type { Host } from "./node/host.ts";
+import { callTally } from "./node/tally.ts";
 import { type DrawnRequest, drawRequest, furnished } from "./requests.ts";
 
 const REQUEST_DEADLINE_MS = 10_000;
 /** Requests that come at once, and the keys that they share. */
 const BURST = 8;
 const BURST_KEYS = 4;
+const ACTORS = 40;
 const BODY = new TextEncoder().encode("0123456789abcdef");
 
 export interface RequestCounts {
@@ -48,9 +50,15 @@ export class Workload {
 
   /** Sends requests from now until `stop`. */
   start(): void {
-    const { requestsPerSecond, burstsPerSecond = 0, services } = this.#fleet.plan.workload;
+    const {
+      requestsPerSecond,
+      burstsPerSecond = 0,
+      services,
+      callsPerSecond = 0,
+    } = this.#fleet.plan.workload;
     if (requestsPerSecond > 0 && services > 0) this.#scheduleNext();
     if (burstsPerSecond > 0 && services > 0) this.#scheduleBurst(1, burstsPerSecond);
+    if (callsPerSecond > 0) this.#scheduleCall(1, callsPerSecond);
   }
 
   stop(): void {
@@ -83,6 +91,25 @@ export class Workload {
         for (let sent = 0; sent < BURST; sent += 1) this.#open(agent, "s0", shared, true);
       });
     });
+  }
+
+  /** Any node calls any of the actors. */
+  #scheduleCall(number: number, perSecond: number): void {
+    const { world, hosts, plan } = this.#fleet;
+    const key = streamKey(plan.seed, 0xac70);
+    const pauseUs = Math.ceil((2_000_000 / perSecond) * drawFloat(key, number * 4));
+    world.plan(world.now + pauseUs, undefined, "workload", () => {
+      if (this.#isOver) return;
+      this.#scheduleCall(number + 1, perSecond);
+      this.#call(hosts[drawBelow(key, number * 4 + 1, hosts.length)] as Host, number, key);
+    });
+  }
+
+  #call({ agent }: Host, number: number, key: number): void {
+    if (agent === undefined || agent.lane.isPaused) return;
+    const { world } = this.#fleet;
+    const actor = `a${drawBelow(key, number * 4 + 2, ACTORS)}`;
+    world.plan(world.now, agent.lane, "workload", () => callTally(agent, actor, `c${number}`));
   }
 
   /** An application registers an instance, or takes it back. */

@@ -3,6 +3,7 @@ import { accuracy } from "./accuracy.ts";
 import { acknowledged, noUndead } from "./acknowledged.ts";
 import { atMostOnce } from "./at-most-once.ts";
 import { boundedState } from "./bounded-state.ts";
+import { callOnce } from "./call-once.ts";
 import type { CreateChecker } from "./checker.ts";
 import { completeness } from "./completeness.ts";
 import { damped } from "./damped.ts";
@@ -17,7 +18,9 @@ import { monotoneStore } from "./monotone-store.ts";
 import { noLoneVerdict } from "./no-lone-verdict.ts";
 import { noticedClone } from "./noticed-clone.ts";
 import { offeredTarget } from "./offered-target.ts";
+import { oneActivation } from "./one-activation.ts";
 import { oneOutcome } from "./one-outcome.ts";
+import { oneTurn } from "./one-turn.ts";
 import { openBreaker } from "./open-breaker.ts";
 import { ownerOnly } from "./owner-only.ts";
 import { publishRate } from "./publish-rate.ts";
@@ -51,4 +54,7 @@ export const CHECKERS: readonly CreateChecker[] = [
   halfOpenProbes,
   openBreaker,
   retryBudget,
+  oneActivation,
+  oneTurn,
+  callOnce,
 ];

@@ -26,6 +26,7 @@ import { readEmission } from "./emissions.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Host } from "./host.ts";
 import { SimLinks } from "./links.ts";
+import { TALLY_SERVICE, tallyOf } from "./tally.ts";
 
 /** How often the daemon looks whether its event loop runs late. */
 const MONITOR_MS = 100;
@@ -98,7 +99,16 @@ export class Agent {
   start(seeds: readonly string[]): void {
     this.node.start(seeds);
     for (const message of this.host.disk.documents()) this.node.control.restore(message);
+    const { callsPerSecond = 0 } = this.fleet.plan.workload;
+    if (callsPerSecond > 0) this.#hostActors();
     this.offer();
+  }
+
+  #hostActors(): void {
+    const { index, name } = this.host;
+    this.node.actors.host([tallyOf(this)], name, "simulated");
+    const instance = `${TALLY_SERVICE}/${name}`;
+    this.fleet.emit({ kind: "registered", node: index, instance });
   }
 
   /** Offers what is on disk. */

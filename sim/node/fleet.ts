@@ -61,6 +61,7 @@ export class Fleet {
   readonly #labels = new Map<Host, string>();
   readonly #authority: Signer;
   #lanes = 0;
+  #activations = 0;
 
   constructor(plan: Plan, ring: KeyRing, onTrace: (event: TraceEvent) => void) {
     this.plan = plan;
@@ -105,6 +106,12 @@ export class Fleet {
   /** A text of the mesh with nodes by their names. */
   named(text: string): string {
     return text.replace(NODE_ID, (id) => `n${this.indexOf(id as NodeId)}`);
+  }
+
+  /** A number for an actor's life in a process; no two of a run share one. */
+  nextActivation(): number {
+    this.#activations += 1;
+    return this.#activations;
   }
 
   mark(name: string): void {

@@ -265,14 +265,57 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
   ],
 ];
 
+const lives = (at: number, node: number, activation: number, isThere = true): TraceEvent => ({
+  ...{ at, kind: isThere ? "activated" : "deactivated", node, actor: "a", activation },
+});
+const turn = (at: number, call: string, on = true): TraceEvent => ({
+  ...{ at, kind: "turn", node: 1, actor: "a", activation: 1, call, on },
+});
+const called = (at: number, error: string, executed: string): TraceEvent => ({
+  ...{ at, kind: "called", node: 0, call: "c", actor: "a", error, executed },
+});
+const actorCases: typeof cases = [
+  [
+    "S-A1",
+    [...running, lives(S, 1, 1), lives(2 * S, 2, 2), lives(90 * S, 1, 1, false)],
+    [...running, lives(S, 1, 1), lives(2 * S, 2, 2), lives(20 * S, 1, 1, false)],
+  ],
+  ["S-A1", [lives(S, 1, 1), lives(2 * S, 1, 2)], [lives(S, 1, 1), lives(2 * S, 2, 2)]],
+  [
+    "S-A1",
+    [...running, lives(S, 1, 1), lives(2 * S, 2, 2), said(1, 0, 1, 90 * S)],
+    [
+      ...running,
+      fault(S, true, "partition", [0, 1], [2, 3]),
+      ...[lives(S, 1, 1), lives(2 * S, 2, 2), said(1, 0, 1, 90 * S)],
+    ],
+  ],
+  [
+    "S-A3",
+    [turn(S, "c"), turn(S + 1, "d")],
+    [turn(S, "c"), turn(S + 1, "c", false), turn(S + 2, "d")],
+  ],
+  ["S-A6", [turn(S, "c"), turn(S + 1, "c")], [turn(S, "c"), turn(S + 1, "d")]],
+  ["S-A6", [called(S, "", "")], [turn(S, "c"), called(S + 1, "", "")]],
+  [
+    "S-A6",
+    [turn(S, "c"), called(S + 1, "unreachable", "no")],
+    [turn(S, "c"), called(S + 1, "link_reset", "unknown")],
+  ],
+  ["S-A6", [called(S, "not_owner", "no"), turn(S + 1, "c")], [called(S, "not_owner", "no")]],
+];
+
 describe("the checkers", () => {
-  it.each(cases)("%s finds its violation, and nothing in a trace without", (name, bad, good) => {
-    expect(judge(bad).map(({ checker }) => checker)).toContain(name);
-    expect(judge(good).map(({ checker }) => checker)).not.toContain(name);
-  });
+  it.each([...cases, ...actorCases])(
+    "%s finds its violation, and nothing in a trace without",
+    (name, bad, good) => {
+      expect(judge(bad).map(({ checker }) => checker)).toContain(name);
+      expect(judge(good).map(({ checker }) => checker)).not.toContain(name);
+    },
+  );
 
   it("each have a trace that violates them", () => {
-    const covered = new Set(cases.map(([name]) => name));
+    const covered = new Set([...cases, ...actorCases].map(([name]) => name));
     const names = CHECKERS.map((create) => create(context).name);
     expect(names.filter((name) => !covered.has(name))).toEqual([]);
     expect(new Set(names).size).toBe(names.length);

@@ -297,6 +297,56 @@ describe("what a scenario is for", () => {
   });
 });
 
+describe("actors", () => {
+  const workload = { ...calm.workload, callsPerSecond: 20 };
+
+  it("answer everybody's calls in a calm mesh", { timeout: 60_000 }, () => {
+    const { report } = run([], { workload });
+    expect(report.violations).toEqual([]);
+    const failed = Object.keys(report.marks).filter((name) => name.startsWith("call "));
+    expect(failed).toEqual(["call answered"]);
+    expect(report.marks["call answered"]).toBeGreaterThan(500);
+  });
+
+  it("move to other nodes when theirs leaves, and back, and live once", { timeout: 60_000 }, () => {
+    const leave = {
+      atMs: 10_000,
+      kind: "leave",
+      node: 1,
+      forMs: 10_000,
+      version: "0.2.0",
+    } as const;
+    const { report, trace } = run([leave], { workload });
+    expect(report.violations).toEqual([]);
+    const lives = new Map<string, Set<number>>();
+    for (const event of trace) {
+      if (event.kind !== "activated") continue;
+      lives.set(event.actor, (lives.get(event.actor) ?? new Set()).add(event.node));
+    }
+    const moved = [...lives.values()].filter((nodes) => nodes.size > 1);
+    expect(moved.length).toBeGreaterThan(3);
+  });
+
+  it("live on both sides of a partition, and once again when it heals", { timeout: 90_000 }, () => {
+    const cut = { atMs: 5_000, kind: "partition", left: [0, 1, 2], forMs: 40_000, oneWay: false };
+    const { report, trace } = run([cut as PlanEvent], { workload });
+    expect(report.faults["partition"]).toBe(1);
+    expect(report.violations).toEqual([]);
+    const sides = new Map<string, Set<string>>();
+    let isTwice = false;
+    for (const event of trace) {
+      if (event.kind !== "activated" && event.kind !== "deactivated") continue;
+      const known = sides.get(event.actor) ?? new Set();
+      sides.set(event.actor, known);
+      const side = event.node < 3 ? "left" : "right";
+      if (event.kind === "activated") known.add(side);
+      else known.delete(side);
+      isTwice ||= known.size === 2;
+    }
+    expect(isTwice).toBe(true);
+  });
+});
+
 describe("the profiles", () => {
   it("draw a plan that follows from the seed alone", () => {
     for (const profile of PROFILES) {
