@@ -19,6 +19,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   actors: () => import("./actors/bench.ts"),
   membership: () => import("./membership/bench.ts"),
   directory: () => import("./directory/bench.ts"),
+  sim: () => import("./sim/bench.ts"),
   footprint: () => import("./footprint/bench.ts"),
 };
 

@@ -7,12 +7,18 @@ interface Death {
   readonly waiting: Set<number>;
 }
 
+/** Every node should know by then. */
+const LONG_US = 20_000_000;
+
 export class Measures {
-  readonly #running = new Set<number>();
+  /** The epoch of each process that runs, by its node. */
+  readonly #running = new Map<number, number>();
   readonly #deaths = new Map<number, Death>();
   readonly #delaysMs: number[] = [];
   readonly #nodes: number;
   #falseDeaths = 0;
+  /** Nodes that did not learn of a death that lasted long. */
+  #undetected = 0;
   #packets = 0;
   #bytes = 0;
 
@@ -23,17 +29,18 @@ export class Measures {
   onEvent(event: TraceEvent): void {
     switch (event.kind) {
       case "start":
-        this.#running.add(event.node);
-        this.#deaths.delete(event.node);
+        this.#running.set(event.node, event.epoch);
+        this.#onBack(event.node, event.at);
         return;
       case "stop":
         this.#running.delete(event.node);
+        for (const { waiting } of this.#deaths.values()) waiting.delete(event.node);
         if (event.how !== "left" && event.node < this.#nodes) {
-          this.#deaths.set(event.node, { at: event.at, waiting: new Set(this.#running) });
+          this.#deaths.set(event.node, { at: event.at, waiting: new Set(this.#running.keys()) });
         }
         return;
       case "belief":
-        if (event.belief === "dead") this.#onDead(event.node, event.subject, event.at);
+        if (event.belief === "dead") this.#onDead(event);
     }
   }
 
@@ -43,6 +50,7 @@ export class Measures {
     const at = (share: number) => delays[Math.floor((delays.length - 1) * share)] ?? -1;
     return {
       falseDeaths: this.#falseDeaths,
+      undetected: this.#undetected,
       detectedMsP50: Math.round(at(0.5)),
       detectedMsP99: Math.round(at(0.99)),
     };
@@ -63,12 +71,19 @@ export class Measures {
     };
   }
 
-  #onDead(viewer: number, subject: number, at: number): void {
+  #onBack(node: number, at: number): void {
+    const death = this.#deaths.get(node);
+    this.#deaths.delete(node);
+    if (death !== undefined && at - death.at > LONG_US) this.#undetected += death.waiting.size;
+  }
+
+  /** That an earlier life of a running process is over is no mistake. */
+  #onDead({ node, subject, at, epoch }: Extract<TraceEvent, { kind: "belief" }>): void {
     const death = this.#deaths.get(subject);
     if (death === undefined) {
-      if (this.#running.has(subject)) this.#falseDeaths += 1;
+      if (epoch >= (this.#running.get(subject) ?? Number.POSITIVE_INFINITY)) this.#falseDeaths += 1;
       return;
     }
-    if (death.waiting.delete(viewer)) this.#delaysMs.push((at - death.at) / 1_000);
+    if (death.waiting.delete(node)) this.#delaysMs.push((at - death.at) / 1_000);
   }
 }
