@@ -29,11 +29,12 @@ export class Awareness {
 
   /**
    * One round of probes. A miss counts as `unexplained` if the members that were asked to help did
-   * not answer either: then the fault is probably on this side.
+   * not answer either: then the fault is probably on this side. A few of those beside many answers
+   * are others' trouble: where a third of a cluster starves, everybody misses some answers.
    */
   onRound(answered: number, unexplained: number): void {
     if (unexplained > answered) this.#add(2);
-    else if (unexplained > 0) this.#add(1);
+    else if (unexplained * 2 > answered) this.#add(1);
     else if (answered > 0) this.#add(-1);
   }
 

@@ -1,7 +1,7 @@
 /**
  * Everything that is said about members, by whom and when, comes together here: records are read,
  * compared, verified once, merged into the table, passed on, and turned into events. News by rumour
- * is believed at once. News of a death that arrives in a sync, or about a member that this node has
+ * is believed at once. News of a death that comes out of the blue, or about a member that this node has
  * just heard itself, is only a doubt: the subject is told and gets the time to refute it, and this node
  * looks for itself whether something listens there. Without that, two halves of a healed partition would bury each other.
  */
@@ -311,16 +311,19 @@ export class Ledger {
     const slot = members.slotOf(accusation.subject);
     if (slot === undefined || !members.isPresent(slot)) return false;
     if (members.statement(slot) === undefined) return false;
-    if (via !== "rumour") return true;
-    if (accusation.basis === "refused" || accusation.basis === "deaf") return false;
+    const isRumour = via === "rumour";
+    if (isRumour && (accusation.basis === "refused" || accusation.basis === "deaf")) return false;
     // Seconds of suspicion come before a death, and are rumoured, too: a death out of the blue was
-    // agreed on where this node was cut off from, and its subject may be well on this side.
+    // agreed on where this node was cut off from, and its subject may be well on this side. News
+    // that took a sync to get here may come from further away: then the subject must have had the
+    // whole time of a suspicion to refute it.
     const suspicion = suspicions.get(slot);
+    const { minMs } = suspicionBounds(config, members.present);
     const isSurprise =
       suspicion === undefined ||
       compareLives(suspicion.life, accusation) !== 0 ||
       (suspicion.own === undefined && suspicion.accusers.size === 0) ||
-      now - members.since(slot) < config.suspicionBaseMs / 2;
+      now - members.since(slot) < (isRumour ? config.suspicionBaseMs / 2 : minMs);
     if (isSurprise) return true;
     const peer = peers.get(accusation.subject);
     return peer !== undefined && now - peer.heardAt < config.probeIntervalMs * 1.5;

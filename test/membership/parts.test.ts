@@ -59,6 +59,15 @@ describe("local health", () => {
     expect(awareness.score).toBe(0);
   });
 
+  it("does not take others' starvation for its own: some misses beside many answers", () => {
+    const awareness = new Awareness();
+    awareness.onRound(0, 2);
+    for (let round = 0; round < 4; round += 1) awareness.onRound(6, 2);
+    expect(awareness.score).toBe(0);
+    for (let round = 0; round < 4; round += 1) awareness.onRound(4, 4);
+    expect(awareness.isMuted).toBe(true);
+  });
+
   it("stays between 0 and 8, and counts a severe event-loop delay threefold", () => {
     const awareness = new Awareness();
     awareness.onLoopDelay(1_500);
