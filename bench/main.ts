@@ -20,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   membership: () => import("./membership/bench.ts"),
   directory: () => import("./directory/bench.ts"),
   sim: () => import("./sim/bench.ts"),
+  swim: () => import("./swim/bench.ts"),
   footprint: () => import("./footprint/bench.ts"),
 };
 

@@ -86,7 +86,9 @@ function drawEvent(
     case "starve":
       return {
         ...{ atMs, kind, node, forMs, blockMs: draws.pick([300, 2_000, 6_000]) },
-        ...{ runMs: draws.pick([20, 200]), resume: draws.pick(["timers", "io", "shuffled"]) },
+        // What events cost on a slow machine is the business of "slow".
+        ...{ runMs: draws.pick([20, 200]), costUs: 0 },
+        resume: draws.pick(["timers", "io", "shuffled"]),
       };
     case "partition":
       return drawPartition(draws, atMs, nodes);

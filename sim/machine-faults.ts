@@ -107,13 +107,13 @@ export class MachineFaults {
     });
   }
 
-  starve({ node, forMs, blockMs, runMs, resume }: EventOf<"starve">): void {
+  starve({ node, forMs, blockMs, runMs, costUs, resume }: EventOf<"starve">): void {
     const { agent } = this.#site.host(node);
     if (agent === undefined || agent.lane.isPaused) return;
     const { world } = this.#site.fleet;
     this.#site.count("starve");
     const key = streamKey(world.seed, STARVATION, node);
-    const shape = { blockMs, runMs, resume };
+    const shape = { blockMs, runMs, costUs, resume };
     const starver = new Starver(world, agent.lane, key, shape, () => agent.monitorLoop());
     this.#site.during("starve", forMs, [node], undefined, () => starver.end());
   }

@@ -78,6 +78,8 @@ export type PlanEvent = {
       readonly forMs: number;
       readonly blockMs: number;
       readonly runMs: number;
+      /** Of each event, in a slice. */
+      readonly costUs: number;
       readonly resume: ResumeOrder;
     }
   /** Applications on the node ask for so much more. */
@@ -192,7 +194,7 @@ const EVENT_FIELDS: Readonly<Record<PlanEventKind, Readonly<Record<string, Check
   leave: { ...aWhile, version: isText },
   pause: { ...aWhile, resume: isResume },
   slow: { ...aWhile, costUs: isCount },
-  starve: { ...aWhile, blockMs: isCount, runMs: isCount, resume: isResume },
+  starve: { ...aWhile, blockMs: isCount, runMs: isCount, costUs: isCount, resume: isResume },
   overload: { ...aWhile, requestsPerSecond: isAmount },
   partition: { left: isNodes, forMs: isCount, oneWay: isFlag },
   road: {

@@ -169,7 +169,8 @@ function figure(value: number): string {
   return value >= 1_000 ? Math.round(value).toLocaleString("en-US") : `${value}`;
 }
 
-function aligned(table: readonly (readonly string[])[]): string[] {
+/** The first column to the left, the others to the right. */
+export function aligned(table: readonly (readonly string[])[]): string[] {
   const widths = (table[0] ?? []).map((_, at) =>
     Math.max(...table.map((cells) => (cells[at] ?? "").length)),
   );

@@ -1,7 +1,7 @@
 /**
  * A process on a machine whose processor others use up: it gets the processor only now and then, for
- * a short while. Between two such slices nothing in it runs; what arrives waits in its sockets and
- * its timers expire. The waits are drawn from an exponential distribution, counted from a key, so
+ * a short while, in which it can do only so much. Between two such slices nothing in it runs; what
+ * arrives waits in its sockets and its timers expire. The waits are drawn from an exponential distribution, counted from a key, so
  * that two programs under the same key and shape starve at the same moments.
  */
 import { drawExponential } from "./draws.ts";
@@ -16,6 +16,8 @@ export interface Starvation {
   readonly blockMs: number;
   /** Length of a slice with it. */
   readonly runMs: number;
+  /** What each event costs of a slice: what does not fit waits for the next one. */
+  readonly costUs: number;
   /** What runs first in a slice. */
   readonly resume: ResumeOrder;
 }
@@ -43,6 +45,7 @@ export class Starver {
     this.#key = key;
     this.#shape = shape;
     this.#onBlock = onBlock;
+    lane.costUs = shape.costUs;
     this.#block();
   }
 
@@ -54,6 +57,7 @@ export class Starver {
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#lane.costUs = 0;
     this.#give();
   }
 

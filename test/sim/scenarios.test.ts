@@ -224,6 +224,7 @@ const scenarios: readonly (readonly [string, string, PlanEvent])[] = [
     "starve",
     {
       ...{ atMs: 5_000, kind: "starve", node: 1, forMs: 20_000, blockMs: 3_000, runMs: 50 },
+      costUs: 500,
       resume: "timers",
     },
   ],
