@@ -66,7 +66,8 @@ export class Measures {
       ...this.detection(),
       controlPackets: this.#packets,
       controlBytesPerNodeSecond: Math.round(this.#bytes / Math.max(1, seconds)),
-      gossipDelivered: fleet.gossip.delivered,
+      gossipDelivered: fleet.broadcast.delivered,
+      gossipDuplicates: fleet.broadcast.duplicates,
       signaturesVerified: fleet.signatures.verified,
     };
   }

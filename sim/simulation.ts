@@ -11,8 +11,10 @@ import { disagreements, looksSettled, MIRRORS_MAX, unmirrored } from "./converge
 import { Faults } from "./faults.ts";
 import type { KeyRing } from "./keys.ts";
 import { Measures } from "./measures.ts";
+import type { BroadcastMaker } from "./node/broadcast.ts";
 import { Fleet } from "./node/fleet.ts";
 import { formMesh } from "./node/formed.ts";
+import { Gossip } from "./node/gossip.ts";
 import type { Plan } from "./plan.ts";
 import type { TraceEvent } from "./trace.ts";
 import { Workload } from "./workload.ts";
@@ -37,7 +39,11 @@ export interface SimulationOptions {
   readonly ring: KeyRing;
   /** Sees every event of the trace. */
   readonly onTrace?: (event: TraceEvent) => void;
+  /** What carries the broadcast; without it the model does. */
+  readonly broadcast?: BroadcastMaker;
 }
+
+const modelled: BroadcastMaker = (world, paths) => new Gossip(world, paths);
 
 const CONVERGE_STEP_MS = 250;
 /** After it has come right a mesh must stay so for this long. */
@@ -69,8 +75,8 @@ export class Simulation {
     this.#plan = plan;
     this.#panel = new Panel(checkContext(plan), CHECKERS);
     this.#measures = new Measures(plan.nodes);
-    const { onTrace } = options;
-    this.fleet = new Fleet(plan, options.ring, (event) => {
+    const { ring, onTrace, broadcast = modelled } = options;
+    this.fleet = new Fleet(plan, ring, broadcast, (event) => {
       this.#panel.onEvent(event);
       this.#measures.onEvent(event);
       onTrace?.(event);

@@ -23,9 +23,12 @@ const WINDOW_BYTES = 512 * 1024;
 /** IP and TCP headers. */
 const HEADERS_BYTES = 60;
 
+/** What travels: bytes of some kind with what happens where they arrive, or the connection's end. */
 interface Parcel {
-  readonly message: Uint8Array | undefined;
-  /** Instead of a message: the end of the connection. */
+  readonly kind: EventKind;
+  readonly bytes: number;
+  readonly digest: number;
+  readonly arrive: ((far: Half) => void) | undefined;
   readonly end: CloseReason | undefined;
 }
 
@@ -59,16 +62,22 @@ export function connect(
   one: { readonly lane: Lane; readonly key: number },
   other: { readonly lane: Lane; readonly key: number },
 ): readonly [Half, Half] {
-  const first = new Half(home, kind, one.lane, one.key);
-  const second = new Half(home, kind, other.lane, other.key);
+  const first = new Half(home, kind, one, true);
+  const second = new Half(home, kind, other, false);
   first.pair(second);
   second.pair(first);
   return [first, second];
 }
 
+function endOf(end: CloseReason): Parcel {
+  return { kind: "connection", bytes: 0, digest: 0, arrive: undefined, end };
+}
+
 /** One end, and the direction that leads away from it. */
 export class Half implements StreamEnd {
   readonly lane: Lane;
+  /** This end's process asked for the connection. */
+  readonly isDialler: boolean;
   listener: StreamListener | undefined;
   /** Called once, when this end is over for whatever reason. */
   onOver: (() => void) | undefined;
@@ -86,11 +95,17 @@ export class Half implements StreamEnd {
   #isCut = false;
   #isForgotten = false;
 
-  constructor(home: StreamHome, kind: EventKind, lane: Lane, key: number) {
+  constructor(
+    home: StreamHome,
+    kind: EventKind,
+    { lane, key }: { readonly lane: Lane; readonly key: number },
+    isDialler: boolean,
+  ) {
     this.#home = home;
     this.#kind = kind;
     this.lane = lane;
     this.#key = key;
+    this.isDialler = isDialler;
   }
 
   get host(): number {
@@ -99,6 +114,10 @@ export class Half implements StreamEnd {
 
   get farHost(): number {
     return this.#far.host;
+  }
+
+  get far(): Half {
+    return this.#far;
   }
 
   get isOpen(): boolean {
@@ -119,9 +138,15 @@ export class Half implements StreamEnd {
   }
 
   send(message: Uint8Array): boolean {
+    const arrive = (far: Half) => far.listener?.onMessage(message);
+    return this.carry(this.#kind, message.length, digestOf(message), arrive);
+  }
+
+  /** Something beside the messages on the same connection, in order with them. */
+  carry(kind: EventKind, bytes: number, digest: number, arrive: (far: Half) => void): boolean {
     if (!this.#isOpen) return true;
-    this.#pending += message.length;
-    this.#transmit({ message, end: undefined });
+    this.#pending += bytes;
+    this.#transmit({ kind, bytes, digest, arrive, end: undefined });
     this.#isFull ||= this.#pending > WINDOW_BYTES;
     return !this.#isFull;
   }
@@ -129,14 +154,14 @@ export class Half implements StreamEnd {
   close(detail: string): void {
     if (!this.#isOpen) return;
     this.#shut();
-    this.#transmit({ message: undefined, end: { kind: "closed", detail } });
+    this.#transmit(endOf({ kind: "closed", detail }));
   }
 
   reset(detail: string): void {
     if (!this.#isOpen) return;
     this.#shut();
     this.#dropHeld();
-    this.#transmit({ message: undefined, end: { kind: "reset", detail } });
+    this.#transmit(endOf({ kind: "reset", detail }));
   }
 
   /** Something on the way resets the connection: both ends hear of it. */
@@ -165,7 +190,7 @@ export class Half implements StreamEnd {
   /** The machine is back and knows nothing of this connection: it answers the peer's data so. */
   disown(): void {
     if (this.#far.#isOpen) {
-      this.#transmit({ message: undefined, end: { kind: "reset", detail: "no such connection" } });
+      this.#transmit(endOf({ kind: "reset", detail: "no such connection" }));
     }
   }
 
@@ -199,24 +224,22 @@ export class Half implements StreamEnd {
     }
     // Data gets through where acknowledgements do not, but the kernel loses patience.
     if (paths.blocked(this.#far.host, this.host) !== undefined) this.#awaitRoad();
-    const bytes = (parcel.message?.length ?? 0) + HEADERS_BYTES;
+    const bytes = parcel.bytes + HEADERS_BYTES;
     this.#counter += 1;
     const transit = paths.transitUs(this.host, this.#far.host, bytes, this.#key, this.#counter);
     const at = Math.max(world.now + transit, this.#lastArrival + 1);
     this.#lastArrival = at;
-    const digest = parcel.message === undefined ? 0 : digestOf(parcel.message);
-    const kind = parcel.end === undefined ? this.#kind : "connection";
-    world.plan(at, this.#far.lane, kind, () => this.#arrive(parcel), digest);
+    world.plan(at, this.#far.lane, parcel.kind, () => this.#arrive(parcel), parcel.digest);
   }
 
-  #arrive({ message, end }: Parcel): void {
+  #arrive({ bytes, arrive, end }: Parcel): void {
     const far = this.#far;
-    if (message !== undefined) {
-      this.#pending -= message.length;
+    if (arrive !== undefined) {
+      this.#pending -= bytes;
       this.#drainIfDue();
     }
     if (!far.#isOpen) return;
-    if (message !== undefined) far.listener?.onMessage(message);
+    if (arrive !== undefined) arrive(far);
     else if (end !== undefined) far.#over(end);
   }
 

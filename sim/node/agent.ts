@@ -50,7 +50,7 @@ export class Agent {
     this.fleet = fleet;
     this.host = host;
     this.lane = lane;
-    const { world, network, gossip, signatures } = fleet;
+    const { world, network, broadcast, signatures } = fleet;
     const label = `${world.seed} ${host.name} ${host.starts}`;
     const random = new SeededRandom(hash32(label, world.seed));
     this.clock = new LocalClock(world, lane, host.machine, 1_000 + random.below(1_000_000));
@@ -60,7 +60,7 @@ export class Agent {
     const shared = { id, lane, network };
     this.control = new SimControl({
       ...shared,
-      ...{ address: host.bind, gossip, topics: [topicOf(REGION)] },
+      ...{ address: host.bind, broadcast, clock: this.clock, topics: [topicOf(REGION)] },
     });
     this.links = new SimLinks({ ...shared, address: host.link, expiresWallMs });
     this.application = {

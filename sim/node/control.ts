@@ -8,12 +8,12 @@ import {
   CONTROL_DIALS_MAX,
   CONTROL_QUEUE_BYTES_MAX,
 } from "../../core/limits.ts";
-import type { CloseReason, ControlListener, ControlTransport } from "../../core/seams.ts";
+import type { Clock, CloseReason, ControlListener, ControlTransport } from "../../core/seams.ts";
 import type { NodeId } from "../../core/types.ts";
 import type { Lane } from "../engine/lane.ts";
 import type { Network } from "../network/network.ts";
 import type { Half } from "../network/stream.ts";
-import type { Gossip, GossipSeat } from "./gossip.ts";
+import type { Broadcast, BroadcastSeat } from "./broadcast.ts";
 
 const DIAL_MS_MAX = 5_000;
 const NO_CERTIFICATE = new Uint8Array();
@@ -23,7 +23,8 @@ export interface ControlOptions {
   readonly lane: Lane;
   readonly address: string;
   readonly network: Network;
-  readonly gossip: Gossip;
+  readonly clock: Clock;
+  readonly broadcast: Broadcast;
   readonly topics: readonly string[];
 }
 
@@ -32,7 +33,7 @@ interface Channel {
   readonly half: Half;
 }
 
-export class SimControl implements ControlTransport, GossipSeat {
+export class SimControl implements ControlTransport, BroadcastSeat {
   readonly lane: Lane;
   readonly topics: readonly string[];
   readonly #options: ControlOptions;
@@ -42,7 +43,7 @@ export class SimControl implements ControlTransport, GossipSeat {
   #dials = 0;
   /** Sees, and may change, double or withhold, what leaves this process. */
   tamper: ((packet: Uint8Array) => readonly Uint8Array[]) | undefined;
-  /** It passes nothing on. */
+  /** It passes nothing of the broadcast on. */
   isSuppressing = false;
   sentPackets = 0;
   sentBytes = 0;
@@ -57,10 +58,14 @@ export class SimControl implements ControlTransport, GossipSeat {
     return this.#options.id;
   }
 
+  get clock(): Clock {
+    return this.#options.clock;
+  }
+
   start(listener: ControlListener): void {
     this.#listener = listener;
-    const { network, address, lane, id, gossip } = this.#options;
-    gossip.join(this);
+    const { network, address, lane, id, broadcast } = this.#options;
+    broadcast.join(this);
     network.listen(address, {
       lane,
       id,
@@ -122,13 +127,12 @@ export class SimControl implements ControlTransport, GossipSeat {
     }
   }
 
-  publish(topic: string, message: Uint8Array): void {
-    this.#options.gossip.publish(this, topic, message);
+  neighbours(): readonly NodeId[] {
+    return [...this.#channels.keys()];
   }
 
-  /** Peers that the broadcast can reach from here. */
-  neighbours(): readonly NodeId[] {
-    return this.isSuppressing ? [] : [...this.#channels.keys()];
+  publish(topic: string, message: Uint8Array): void {
+    this.#options.broadcast.publish(this, topic, message);
   }
 
   onGossip(topic: string, from: NodeId, message: Uint8Array): "accept" | "ignore" | "reject" {
@@ -154,6 +158,7 @@ export class SimControl implements ControlTransport, GossipSeat {
     if (known === undefined || address !== undefined) {
       this.#listening().onConnected(peer, NO_CERTIFICATE, address);
     }
+    this.#options.broadcast.onOpened(this, peer, half);
     if (channels.length > CONTROL_CONNECTIONS_PER_PEER_MAX) {
       const surplus = (channels[0] as Channel).half;
       surplus.close("a newer connection has taken over");
@@ -166,8 +171,9 @@ export class SimControl implements ControlTransport, GossipSeat {
     const at = channels?.findIndex((channel) => channel.half === half) ?? -1;
     if (channels === undefined || at < 0) return;
     channels.splice(at, 1);
+    if (channels.length === 0) this.#channels.delete(peer);
+    this.#options.broadcast.onClosed(this, peer, half);
     if (channels.length > 0) return;
-    this.#channels.delete(peer);
     this.#listener?.onDisconnected(peer, reason);
   }
 

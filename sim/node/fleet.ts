@@ -22,7 +22,7 @@ import { Paths } from "../network/paths.ts";
 import type { Plan } from "../plan.ts";
 import type { TraceEvent } from "../trace.ts";
 import { Agent } from "./agent.ts";
-import { Gossip } from "./gossip.ts";
+import type { Broadcast, BroadcastMaker } from "./broadcast.ts";
 import { Host } from "./host.ts";
 import { SharedReader } from "./shared-reader.ts";
 
@@ -47,7 +47,7 @@ export class Fleet {
   readonly plan: Plan;
   readonly world: World;
   readonly network: Network;
-  readonly gossip: Gossip;
+  readonly broadcast: Broadcast;
   readonly signatures: Signatures;
   readonly registry = new Registry();
   readonly reader = new SharedReader();
@@ -63,13 +63,18 @@ export class Fleet {
   #lanes = 0;
   #activations = 0;
 
-  constructor(plan: Plan, ring: KeyRing, onTrace: (event: TraceEvent) => void) {
+  constructor(
+    plan: Plan,
+    ring: KeyRing,
+    makeBroadcast: BroadcastMaker,
+    onTrace: (event: TraceEvent) => void,
+  ) {
     this.plan = plan;
     this.world = new World(plan.seed);
     this.#onTrace = onTrace;
     const zoneOf = (host: number) => host % plan.zones;
     this.network = new Network(this.world, new Paths(plan.seed, plan.network, zoneOf, this.world));
-    this.gossip = new Gossip(this.world, this.network.paths);
+    this.broadcast = makeBroadcast(this.world, this.network.paths);
     this.signatures = new Signatures(ring);
     this.#authority = this.signatures.signer(`${plan.seed} authority`, () => {});
     const key = streamKey(plan.seed, 0xc10c);

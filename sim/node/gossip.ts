@@ -1,125 +1,228 @@
 /**
- * A model of the epidemic broadcast (gossipsub): a message goes to a few of the neighbours at once,
- * each of which judges it and, if it accepts, passes it on; what was missed comes a heartbeat later
- * from a neighbour that has it. Messages may be lost, doubled and late. It stands for gossipsub's
- * timing and its gaps, not for its control messages.
+ * A model of the epidemic broadcast (GossipSub), measured against the real class (sim/gossip/): a
+ * message goes to the mesh at once, each node judges it and, if it accepts, passes it on to its own
+ * mesh; who still misses it hears of it with a heartbeat of a neighbour outside the mesh, and asks.
+ * Messages travel over the nodes' connections, with all that happens to those. What makes it cheap:
+ * a message to somebody who has it is counted and not sent, and heartbeats are looked at only while
+ * somebody misses something. On top, a plan may lose, double and delay messages.
  */
 import type { NodeId } from "../../core/types.ts";
-import { drawBelow, drawExponential, drawFloat, streamKey } from "../engine/draws.ts";
-import type { Lane } from "../engine/lane.ts";
+import { drawExponential, drawFloat, streamKey } from "../engine/draws.ts";
 import type { World } from "../engine/world.ts";
 import { digestOf } from "../network/digest.ts";
 import type { Paths } from "../network/paths.ts";
+import type { Half } from "../network/stream.ts";
+import type { Broadcast, BroadcastSeat } from "./broadcast.ts";
+import { D, HEARTBEAT_US, MeshUpkeep, Station } from "./gossip-mesh.ts";
 
-/** A process's place in the broadcast. */
-export interface GossipSeat {
-  readonly id: NodeId;
-  readonly lane: Lane;
-  readonly topics: readonly string[];
-  neighbours(): readonly NodeId[];
-  onGossip(topic: string, from: NodeId, message: Uint8Array): "accept" | "ignore" | "reject";
-}
-
-/** Gossipsub's D, and one neighbour that hears of the message with the next heartbeat. */
-const EAGER = 6;
-const LAZY = 1;
-const HEARTBEAT_US = 1_000_000;
-/** Messages whose receivers are remembered. */
-const SEEN_MAX = 4_096;
+/** What GossipSub and the multiplexer put around a message; what an id takes. */
+const FRAME_BYTES = 48;
+const ID_BYTES = 80;
+/** Messages from this size on are declined by who has them (IDONTWANT). */
+const DECLINE_BYTES = 512;
+/** A message is told of for this many heartbeats, and kept for some more. */
+const TOLD_BEATS = 3;
+const KEPT_BEATS = 5;
+/** Of the neighbours outside the mesh, at least so many and this share hear of it at a heartbeat. */
+const LAZY = 6;
+const LAZY_SHARE = 0.25;
+/** How often it is looked who still misses a message. */
+const SWEEP_US = 100_000;
 
 interface Rumour {
   readonly topic: string;
   readonly message: Uint8Array;
   readonly digest: number;
   readonly number: number;
-  /** Lanes that have judged it. */
-  readonly seen: Set<number>;
+  readonly publisher: Station;
+  /** When each process got it, by its lane. */
+  readonly heard: Map<number, number>;
+  lastHeardAt: number;
+  missing: readonly Station[] | undefined;
 }
 
-export class Gossip {
+export class Gossip implements Broadcast {
   readonly #world: World;
   readonly #paths: Paths;
-  readonly #seats = new Map<NodeId, GossipSeat>();
-  readonly #recent = new Map<string, Rumour>();
+  readonly #upkeep: MeshUpkeep;
+  readonly #stations = new Map<BroadcastSeat, Station>();
+  /** Ends of connections whose other end is not up yet, or that are up. */
+  readonly #ends = new Map<Half, Station>();
   #published = 0;
   delivered = 0;
+  duplicates = 0;
   lost = 0;
 
   constructor(world: World, paths: Paths) {
     this.#world = world;
     this.#paths = paths;
+    this.#upkeep = new MeshUpkeep(world);
   }
 
-  /** Takes the place of the identity's former process. */
-  join(seat: GossipSeat): void {
-    this.#seats.set(seat.id, seat);
+  join(seat: BroadcastSeat): void {
+    this.#stations.set(seat, new Station(seat, this.#world));
   }
 
-  publish(from: GossipSeat, topic: string, message: Uint8Array): void {
+  onOpened(seat: BroadcastSeat, _peer: NodeId, half: Half): void {
+    const station = this.#station(seat);
+    this.#ends.set(half, station);
+    const far = this.#ends.get(half.far);
+    if (far === undefined) return;
+    const key = streamKey(this.#world.seed, station.seat.lane.id, far.seat.lane.id);
+    const trip = this.#paths.transitUs(half.host, half.farHost, ID_BYTES, key, 0);
+    if (half.isDialler) this.#upkeep.join(station, far, half, trip);
+    else this.#upkeep.join(far, station, half.far, trip);
+  }
+
+  onClosed(seat: BroadcastSeat, _peer: NodeId, half: Half): void {
+    const far = this.#ends.get(half.far);
+    if (far !== undefined) this.#upkeep.part(this.#station(seat), far, half);
+    this.#ends.delete(half);
+    if (far?.seat.lane.isOver === true) this.#ends.delete(half.far);
+  }
+
+  publish(seat: BroadcastSeat, topic: string, message: Uint8Array): void {
     this.#published += 1;
-    const digest = digestOf(message);
+    const from = this.#station(seat);
     const rumour: Rumour = {
-      topic,
+      ...{ topic, digest: digestOf(message), number: this.#published, publisher: from },
       message: new Uint8Array(message),
-      digest,
-      number: this.#published,
-      seen: new Set([from.lane.id]),
+      heard: new Map([[seat.lane.id, this.#world.now]]),
+      lastHeardAt: this.#world.now,
+      missing: undefined,
     };
-    this.#recent.set(`${this.#published}`, rumour);
-    if (this.#recent.size > SEEN_MAX) {
-      const oldest = this.#recent.keys().next().value;
-      if (oldest !== undefined) this.#recent.delete(oldest);
+    const mesh = from.meshOf(topic);
+    for (const peer of mesh) this.#send(from, peer, rumour);
+    if (mesh.size < D) {
+      const key = streamKey(this.#world.seed, 0x9b1, rumour.number);
+      const others = from
+        .others(topic)
+        .map((peer, at) => ({ peer, rank: drawFloat(key, at) }))
+        .sort((one, other) => one.rank - other.rank);
+      for (const { peer } of others.slice(0, D - mesh.size)) this.#send(from, peer, rumour);
     }
-    this.#pass(from, rumour);
+    this.#sweepLater(rumour);
   }
 
-  #pass(from: GossipSeat, rumour: Rumour): void {
-    const neighbours = from.neighbours();
-    const key = streamKey(this.#world.seed, from.lane.id, rumour.number);
-    const count = Math.min(EAGER + LAZY, neighbours.length);
-    const order = [...neighbours];
-    for (let turn = 0; turn < count; turn += 1) {
-      const at = turn + drawBelow(key, turn, order.length - turn);
-      const chosen = order[at] as NodeId;
-      order[at] = order[turn] as NodeId;
-      order[turn] = chosen;
-      const seat = this.#seats.get(chosen);
-      if (seat !== undefined) this.#hand(from, seat, rumour, key, turn);
-    }
+  #station(seat: BroadcastSeat): Station {
+    const station = this.#stations.get(seat);
+    if (station === undefined) throw new Error("assertion failed: the process takes part");
+    return station;
   }
 
-  #hand(from: GossipSeat, to: GossipSeat, rumour: Rumour, key: number, turn: number): void {
-    if (rumour.seen.has(to.lane.id) || !to.topics.includes(rumour.topic)) return;
-    const paths = this.#paths;
-    const { gossipLoss, gossipLateMs } = paths.shape;
-    const here = from.lane.host;
-    const there = to.lane.host;
-    const isLost = drawFloat(key, 100 + turn) < gossipLoss;
-    if (isLost || paths.blocked(here, there) !== undefined) {
+  #send(from: Station, to: Station, rumour: Rumour): void {
+    const half = from.halfTo(to);
+    if (half === undefined || from.seat.isSuppressing) return;
+    const heardAt = rumour.heard.get(to.seat.lane.id);
+    const key = streamKey(this.#world.seed, from.seat.lane.id, to.seat.lane.id, rumour.number);
+    if (heardAt !== undefined) {
+      if (!this.#isDeclined(half, to, rumour, heardAt, key)) this.duplicates += 1;
+      return;
+    }
+    if (drawFloat(key, 100) < this.#paths.shape.gossipLoss) {
       this.lost += 1;
       return;
     }
-    const base = paths.transitUs(here, there, rumour.message.length, key, turn);
-    const late = drawExponential(key, 200 + turn, gossipLateMs * 1_000);
-    const pause = turn < EAGER ? 0 : drawBelow(key, 300 + turn, HEARTBEAT_US) + 2 * base;
-    const copies = drawFloat(key, 400 + turn) < paths.duplicatesOf(here, there) ? 2 : 1;
+    const twice = this.#paths.duplicatesOf(half.host, half.farHost);
+    const copies = drawFloat(key, 101) < twice ? 2 : 1;
+    const bytes = rumour.message.length + FRAME_BYTES;
     for (let copy = 0; copy < copies; copy += 1) {
-      const at = this.#world.now + base + late + pause + copy * (late + base);
-      this.#world.plan(
-        at,
-        to.lane,
-        "gossip",
-        () => this.#arrive(from, to, rumour, copy > 0),
-        rumour.digest,
-      );
+      half.carry("gossip", bytes, rumour.digest, () => this.#land(from, to, rumour, key, copy > 0));
     }
   }
 
-  #arrive(from: GossipSeat, to: GossipSeat, rumour: Rumour, isCopy: boolean): void {
-    if (rumour.seen.has(to.lane.id) && !isCopy) return;
-    rumour.seen.add(to.lane.id);
-    this.delivered += 1;
-    const verdict = to.onGossip(rumour.topic, from.id, rumour.message);
-    if (verdict === "accept" && !isCopy) this.#pass(to, rumour);
+  /** Who has a large message tells its mesh so; did that arrive in time? */
+  #isDeclined(half: Half, to: Station, rumour: Rumour, heardAt: number, key: number): boolean {
+    if (rumour.message.length < DECLINE_BYTES || to === rumour.publisher) return false;
+    const trip = this.#paths.transitUs(half.farHost, half.host, ID_BYTES, key, 50);
+    return heardAt + trip <= this.#world.now;
+  }
+
+  /** It has arrived, unless the plan makes it late. */
+  #land(from: Station, to: Station, rumour: Rumour, key: number, isCopy: boolean): void {
+    const late = drawExponential(key, 102, this.#paths.shape.gossipLateMs * 1_000);
+    if (late === 0) {
+      this.#arrive(from, to, rumour, isCopy);
+      return;
+    }
+    const at = this.#world.now + late * (isCopy ? 2 : 1);
+    const { lane } = to.seat;
+    this.#world.plan(at, lane, "gossip", () => this.#arrive(from, to, rumour, isCopy));
+  }
+
+  #arrive(from: Station, to: Station, rumour: Rumour, isCopy: boolean): void {
+    const lane = to.seat.lane.id;
+    if (rumour.heard.has(lane)) {
+      this.duplicates += 1;
+      if (!isCopy) return;
+    } else {
+      this.delivered += 1;
+      rumour.heard.set(lane, this.#world.now);
+      rumour.lastHeardAt = this.#world.now;
+    }
+    const verdict = to.seat.onGossip(rumour.topic, from.seat.id, rumour.message);
+    if (verdict !== "accept" || isCopy) return;
+    for (const peer of to.meshOf(rumour.topic)) {
+      if (peer !== from) this.#send(to, peer, rumour);
+    }
+  }
+
+  #sweepLater(rumour: Rumour): void {
+    const at = this.#world.now + SWEEP_US;
+    this.#world.plan(at, undefined, "gossip", () => this.#sweep(rumour));
+  }
+
+  #running(topic: string): Station[] {
+    const found: Station[] = [];
+    for (const [seat, station] of this.#stations) {
+      if (seat.lane.isOver) this.#stations.delete(seat);
+      else if (station.meshes.has(topic)) found.push(station);
+    }
+    return found;
+  }
+
+  /** Plans the heartbeats of the next moments that tell somebody of what it misses. */
+  #sweep(rumour: Rumour): void {
+    const { now } = this.#world;
+    const missing = (rumour.missing ?? this.#running(rumour.topic)).filter(
+      ({ seat }) => !seat.lane.isOver && !rumour.heard.has(seat.lane.id),
+    );
+    rumour.missing = missing;
+    if (missing.length === 0) return;
+    if (now > rumour.lastHeardAt + (TOLD_BEATS + 1) * HEARTBEAT_US) return;
+    for (const station of missing) {
+      for (const teller of station.lines.keys()) this.#maybeTell(teller, station, rumour);
+    }
+    this.#sweepLater(rumour);
+  }
+
+  #maybeTell(teller: Station, to: Station, rumour: Rumour): void {
+    const heardAt = rumour.heard.get(teller.seat.lane.id);
+    if (heardAt === undefined) return;
+    const { now, seed } = this.#world;
+    const beat = teller.beatAfter(now);
+    if (beat > now + SWEEP_US || beat > heardAt + TOLD_BEATS * HEARTBEAT_US) return;
+    const mesh = teller.meshOf(rumour.topic);
+    if (mesh.has(to)) return;
+    const others = teller.lines.size - mesh.size;
+    const share = Math.max(LAZY, LAZY_SHARE * others) / others;
+    const { id } = teller.seat.lane;
+    const key = streamKey(seed, id, to.seat.lane.id, rumour.number);
+    if (drawFloat(key, beat) >= share) return;
+    this.#world.plan(beat, teller.seat.lane, "gossip", () => this.#tell(teller, to, rumour));
+  }
+
+  /** IHAVE there, IWANT back, and then the message. */
+  #tell(teller: Station, to: Station, rumour: Rumour): void {
+    const lane = to.seat.lane.id;
+    const { digest } = rumour;
+    teller.halfTo(to)?.carry("gossip", ID_BYTES, digest, () => {
+      if (rumour.heard.has(lane)) return;
+      to.halfTo(teller)?.carry("gossip", ID_BYTES, digest, () => {
+        const heardAt = rumour.heard.get(teller.seat.lane.id) ?? 0;
+        const isKept = this.#world.now <= heardAt + KEPT_BEATS * HEARTBEAT_US;
+        if (isKept) this.#send(teller, to, rumour);
+      });
+    });
   }
 }
