@@ -1,30 +1,45 @@
 /**
  * Takes the process's own time, chance and timers away while a simulation runs: whatever reaches for
- * them would make two runs of one seed differ, so it fails loudly instead.
+ * them would make two runs of one seed differ, so it fails loudly instead. The one exception are the
+ * processes of the second tier, which run a class that knows no other way: for the length of one
+ * event they find those of their own simulated process in the same places.
  */
+import { hash } from "node:crypto";
+import type { Ambience, Ground } from "../../sim/gossip/ground.ts";
 
 type Patched = Record<string, unknown>;
+/** What a simulated process finds instead, if it may find anything. */
+type Stand = (present: Ambience, args: readonly unknown[]) => unknown;
 
-const FORBIDDEN: readonly (readonly [object, string])[] = [
-  [Date, "now"],
-  [Math, "random"],
-  [performance, "now"],
-  [globalThis, "setTimeout"],
-  [globalThis, "setInterval"],
-  [globalThis, "setImmediate"],
-  [globalThis, "queueMicrotask"],
-  [crypto, "getRandomValues"],
-  [crypto, "randomUUID"],
+const never: Stand | undefined = undefined;
+const realQueueMicrotask = queueMicrotask;
+
+const FORBIDDEN: readonly (readonly [object, string, Stand | undefined])[] = [
+  [Date, "now", (present) => present.wallMs()],
+  [Math, "random", (present) => present.random()],
+  [performance, "now", never],
+  [globalThis, "setTimeout", (present, args) => startTimer(present, args, false)],
+  [globalThis, "setInterval", (present, args) => startTimer(present, args, true)],
+  [globalThis, "clearTimeout", (_present, [timer]) => (timer as SimTimer | undefined)?.cancel()],
+  [globalThis, "clearInterval", (_present, [timer]) => (timer as SimTimer | undefined)?.cancel()],
+  [globalThis, "setImmediate", never],
+  [globalThis, "queueMicrotask", (_present, [task]) => realQueueMicrotask(task as () => void)],
+  [crypto, "getRandomValues", never],
+  [crypto, "randomUUID", never],
 ];
+
+/** Whose event runs, if it is a process that may ask. */
+let present: Ambience | undefined;
 
 /** Runs `body`, which must be synchronous, without the ambient sources of chance. */
 export function withoutAmbient<Result>(body: () => Result): Result {
   const former = FORBIDDEN.map(([owner, name]) => Object.getOwnPropertyDescriptor(owner, name));
-  for (const [owner, name] of FORBIDDEN) {
+  for (const [owner, name, stand] of FORBIDDEN) {
     Object.defineProperty(owner, name, {
       configurable: true,
       writable: true,
-      value: () => {
+      value: (...args: readonly unknown[]) => {
+        if (present !== undefined && stand !== undefined) return stand(present, args);
         throw new Error(`a simulated process used ${name}, which is not the same in two runs`);
       },
     });
@@ -38,4 +53,48 @@ export function withoutAmbient<Result>(body: () => Result): Result {
       else Object.defineProperty(owner, name, descriptor);
     }
   }
+}
+
+/**
+ * Surroundings for a class that waits for promises. Its microtasks have to run inside the event that
+ * queued them, which Node does on request, but only on the stack of a macrotask.
+ */
+export const ground: Ground = {
+  within: (ambience, body) => {
+    let isDrained = false;
+    present = ambience;
+    try {
+      body();
+      realQueueMicrotask(() => {
+        isDrained = true;
+      });
+      drainMicrotasks();
+    } finally {
+      present = undefined;
+    }
+    if (!isDrained) throw new Error("the second tier must be run from a macrotask (setImmediate)");
+  },
+  later: () => Promise.withResolvers(),
+  sha256: (data) => hash("sha256", data, "buffer"),
+};
+
+/** Node's own step between two macrotasks: all of nextTick, all microtasks, unhandled rejections. */
+const drainMicrotasks = Reflect.get(process, "_tickCallback") as () => void;
+
+interface SimTimer {
+  cancel(): void;
+}
+
+function startTimer(
+  ambience: Ambience,
+  [callback, ms, ...rest]: readonly unknown[],
+  isRepeated: boolean,
+): SimTimer {
+  const pauseMs = typeof ms === "number" ? ms : 0;
+  const run = () => {
+    if (isRepeated) timer = ambience.after(pauseMs, run);
+    (callback as (...args: readonly unknown[]) => void)(...rest);
+  };
+  let timer = ambience.after(pauseMs, run);
+  return { cancel: () => timer.cancel() };
 }

@@ -1,4 +1,5 @@
 /** Runs a plan with real keys and no ambient time or chance, and measures how long that took. */
+import type { BroadcastMaker } from "../../sim/node/broadcast.ts";
 import type { Plan } from "../../sim/plan.ts";
 import { type Report, Simulation } from "../../sim/simulation.ts";
 import type { TraceEvent } from "../../sim/trace.ts";
@@ -14,6 +15,8 @@ export interface RunOptions {
   readonly onProgress?: (simulation: Simulation, wallMs: number) => void;
   /** Writes this block of events down. */
   readonly watchBlock?: number;
+  /** Instead of the model of the broadcast. */
+  readonly broadcast?: BroadcastMaker;
 }
 
 export interface PlanRun {
@@ -38,11 +41,24 @@ export async function runPlanInSlices(
 ): Promise<PlanRun | undefined> {
   const run = new Run(plan, options);
   while (!run.isOver) {
-    run.advance();
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await inMacrotask(() => run.advance());
     if (isStopped()) return undefined;
   }
   return run.result();
+}
+
+/** On a stack of its own: signals are heard in between, and the second tier needs it. */
+async function inMacrotask(body: () => void): Promise<void> {
+  const done = Promise.withResolvers<void>();
+  setImmediate(() => {
+    try {
+      body();
+      done.resolve();
+    } catch (error) {
+      done.reject(error);
+    }
+  });
+  await done.promise;
 }
 
 class Run {
@@ -53,10 +69,15 @@ class Run {
 
   constructor(plan: Plan, options: RunOptions) {
     this.#options = options;
-    const { onTrace, watchBlock } = options;
+    const { onTrace, broadcast, watchBlock } = options;
     const ring = createKeyRing();
     this.#simulation = this.#measured(
-      () => new Simulation(plan, { ring, ...(onTrace === undefined ? {} : { onTrace }) }),
+      () =>
+        new Simulation(plan, {
+          ring,
+          ...(onTrace === undefined ? {} : { onTrace }),
+          ...(broadcast === undefined ? {} : { broadcast }),
+        }),
     );
     const { world } = this.#simulation.fleet;
     this.#watched = watchBlock === undefined ? [] : world.watchBlock(watchBlock);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { withoutAmbient } from "../../cli/sim/ambient.ts";
+import { ground, withoutAmbient } from "../../cli/sim/ambient.ts";
 import { runPlan } from "../../cli/sim/run-plan.ts";
 import { firstDifference, firstDifferingBlock } from "../../sim/compare.ts";
 import type { Plan } from "../../sim/plan.ts";
@@ -74,5 +74,44 @@ describe("inside a run", () => {
   ])("%s cannot be reached, and can be afterwards", (_what, use) => {
     expect(() => withoutAmbient(use)).toThrow("not the same in two runs");
     expect(() => use()).not.toThrow();
+  });
+
+  it("a process of the second tier finds its own time, chance and timers, and no other's", async () => {
+    const found: unknown[] = [];
+    const timers: (readonly [number, () => void])[] = [];
+    const ambience = {
+      wallMs: () => 42,
+      random: () => 0.25,
+      after: (ms: number, callback: () => void) => {
+        timers.push([ms, callback]);
+        return { cancel: () => found.push(`cancelled ${ms}`) };
+      },
+    };
+    const use = () => {
+      found.push(Date.now(), Math.random());
+      clearTimeout(setTimeout(() => {}, 7));
+      setInterval(() => found.push("tick"), 9);
+      void Promise.resolve().then(() => found.push("settled"));
+    };
+    await new Promise<void>((resolve) => {
+      setImmediate(() => {
+        withoutAmbient(() => {
+          ground.within(ambience, use);
+          found.push("after");
+          ground.within(ambience, () => timers[1]?.[1]());
+          expect(() => ground.within(ambience, () => performance.now())).toThrow("not the same");
+          expect(() => Date.now()).toThrow("not the same");
+        });
+        resolve();
+      });
+    });
+    expect(found).toEqual([42, 0.25, "cancelled 7", "settled", "after", "tick"]);
+    expect(timers.map(([ms]) => ms)).toEqual([7, 9, 9]);
+  });
+
+  it("the second tier says so if its promises could not come to rest", async () => {
+    const ambience = { wallMs: () => 0, random: () => 0, after: () => ({ cancel: () => {} }) };
+    await Promise.resolve();
+    expect(() => ground.within(ambience, () => {})).toThrow("from a macrotask");
   });
 });
