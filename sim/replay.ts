@@ -1,41 +1,46 @@
 /**
- * Turns a trace into one page that needs nothing else: who runs, which faults are on, who believes
- * what about whom, who owns which key, and what was said, at any moment of the run. The page holds
- * the trace as it is and works the rest out in the browser.
+ * What the replay's page needs of a trace, as one JSON text of bounded size; the page works the rest
+ * out in the browser. Where a run has too many events, the most frequent and least telling kinds go
+ * first, and the page says which.
  */
 
-/** Where the page's template wants the data. */
-const PLACEHOLDER = '"GRAPEVINE_TRACE"';
-/** Beyond this a browser becomes slow; the most frequent and least telling events go first. */
-const EVENTS_MAX = 250_000;
+/** Beyond this a browser becomes slow. */
+const EVENTS_MAX = 1_500_000;
+/** Given up above so many events of all kinds, one kind after the other. */
+const ENOUGH = 300_000;
 const DISPENSABLE = ["stored", "executed", "outcome", "request"];
 
+type Line = Readonly<Record<string, unknown>>;
+
 /** `lines`: a trace as `sim run --trace` writes it. Undefined if they are not one. */
-export function replayPage(template: string, lines: readonly string[]): string | undefined {
+export function replayData(lines: readonly string[]): string | undefined {
   const [first, ...rest] = lines.filter((line) => line !== "");
   const plan = read(first)?.["plan"];
   if (plan === undefined) return undefined;
-  let events = rest.map(read).filter((line) => line !== undefined);
-  const report = events.at(-1)?.["report"];
-  events = events.filter((event) => typeof event["kind"] === "string");
+  const all = rest.map(read).filter((line) => line !== undefined);
+  const report = all.at(-1)?.["report"];
+  let events = all.filter((event) => typeof event["kind"] === "string");
   const dropped: string[] = [];
   for (const kind of DISPENSABLE) {
-    if (events.length <= EVENTS_MAX) break;
+    if (events.length <= ENOUGH) break;
     events = events.filter((event) => event["kind"] !== kind);
     dropped.push(kind);
   }
-  const data = { plan, report: report ?? null, dropped, events: events.slice(0, EVENTS_MAX) };
-  // A text in the trace must not end the script that holds it.
-  const text = JSON.stringify(data).replaceAll("<", "\\u003c");
-  return template.replace(PLACEHOLDER, () => text);
+  if (events.length > EVENTS_MAX) {
+    events = events.filter((event) => event["kind"] !== "linked");
+    dropped.push("linked");
+  }
+  if (events.length > EVENTS_MAX) {
+    dropped.push(`${events.length - EVENTS_MAX} events at the end`);
+    events = events.slice(0, EVENTS_MAX);
+  }
+  return JSON.stringify({ plan, report: report ?? null, dropped, events });
 }
 
-function read(line: string | undefined): Record<string, unknown> | undefined {
+function read(line: string | undefined): Line | undefined {
   try {
     const value: unknown = JSON.parse(line ?? "");
-    return typeof value === "object" && value !== null
-      ? (value as Record<string, unknown>)
-      : undefined;
+    return typeof value === "object" && value !== null ? (value as Line) : undefined;
   } catch {
     return undefined;
   }

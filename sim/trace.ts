@@ -59,6 +59,14 @@ export type TraceEvent = { readonly at: number } & (
       readonly epoch: number;
       readonly seq: number;
     }
+  /** A connection of `node` with `peer` stands, or is gone: of the control plane, or a link. */
+  | {
+      readonly kind: "linked";
+      readonly node: number;
+      readonly peer: number;
+      readonly plane: "control" | "link";
+      readonly on: boolean;
+    }
   | { readonly kind: "duplicate"; readonly node: number; readonly subject: number }
   /** The owner signed a part of its document. */
   | {

@@ -2,17 +2,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { GrapevineError } from "../../core/errors.ts";
-import { replayPage } from "../../sim/replay.ts";
+import { replayData } from "../../sim/replay.ts";
 import type { Command } from "../command.ts";
-
-const TEMPLATE = new URL("../sim/replay.html", import.meta.url);
+import { assemblePage } from "../sim/replay-page.ts";
 
 export const command: Command = {
   path: ["sim", "replay"],
   summary: "make a page that replays a trace",
   details:
-    "The page is one file that needs no network: a scrubber over the whole run, nodes and faults, " +
-    "who believes what about whom, and what is said.",
+    "The page is one file that needs no network: a scrubber over the whole run, nodes, links " +
+    "and faults, who believes what about whom, who owns which key, and messages as a Lamport diagram.",
   positionals: [{ name: "TRACE", required: true, complete: "file" }],
   flags: [
     {
@@ -25,14 +24,14 @@ export const command: Command = {
     const source = positionals[0] as string;
     const file = values.one("out") as string;
     const lines = readTrace(source, terminal.folder).split("\n");
-    const page = replayPage(readFileSync(TEMPLATE, "utf8"), lines);
-    if (page === undefined) {
+    const data = replayData(lines);
+    if (data === undefined) {
       throw new GrapevineError(
         "invalid_argument",
         `${source} is not a trace: make one with "grapevine sim run --trace ${source}"`,
       );
     }
-    writeFileSync(resolve(terminal.folder, file), page);
+    writeFileSync(resolve(terminal.folder, file), assemblePage(data));
     terminal.out(json ? `${JSON.stringify({ page: file })}\n` : `written to ${file}\n`);
     return 0;
   },

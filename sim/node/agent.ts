@@ -58,11 +58,15 @@ export class Agent {
     const { id } = this.signer;
     const { expiresWallMs, certificate } = fleet.certificateOf(id, host);
     const shared = { id, lane, network };
+    const tellLinked = (plane: "control" | "link") => (peer: NodeId, on: boolean) =>
+      fleet.emit({ kind: "linked", node: host.index, peer: fleet.indexOf(peer), plane, on });
     this.control = new SimControl({
-      ...shared,
+      ...{ ...shared, onLinked: tellLinked("control") },
       ...{ address: host.bind, broadcast, clock: this.clock, topics: [topicOf(REGION)] },
     });
-    this.links = new SimLinks({ ...shared, address: host.link, expiresWallMs });
+    this.links = new SimLinks({
+      ...{ ...shared, address: host.link, expiresWallMs, onLinked: tellLinked("link") },
+    });
     this.application = {
       mode: "well",
       clock: this.clock,

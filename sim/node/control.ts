@@ -26,6 +26,8 @@ export interface ControlOptions {
   readonly clock: Clock;
   readonly broadcast: Broadcast;
   readonly topics: readonly string[];
+  /** Told of the first connection with a peer and of the end of the last. */
+  readonly onLinked: (peer: NodeId, on: boolean) => void;
 }
 
 interface Channel {
@@ -150,6 +152,7 @@ export class SimControl implements ControlTransport, BroadcastSeat {
     const channels = known ?? [];
     this.#channels.set(peer, channels);
     channels.push({ peer, half });
+    if (known === undefined) this.#options.onLinked(peer, true);
     half.listener = {
       onMessage: (packet) => this.#listener?.onPacket(peer, packet),
       onDrain: () => {},
@@ -174,6 +177,7 @@ export class SimControl implements ControlTransport, BroadcastSeat {
     if (channels.length === 0) this.#channels.delete(peer);
     this.#options.broadcast.onClosed(this, peer, half);
     if (channels.length > 0) return;
+    this.#options.onLinked(peer, false);
     this.#listener?.onDisconnected(peer, reason);
   }
 

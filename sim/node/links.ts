@@ -13,6 +13,7 @@ export interface LinkOptions {
   readonly address: string;
   readonly network: Network;
   readonly expiresWallMs: number;
+  readonly onLinked: (peer: NodeId, on: boolean) => void;
 }
 
 export class SimLinks implements LinkTransport {
@@ -58,8 +59,12 @@ export class SimLinks implements LinkTransport {
     half.listener = {
       onMessage: (batch) => listener.onBatch(channel, batch),
       onDrain: () => listener.onDrain(channel),
-      onClosed: (reason) => listener.onClosed(channel, reason),
+      onClosed: (reason) => {
+        this.#options.onLinked(peer, false);
+        listener.onClosed(channel, reason);
+      },
     };
+    this.#options.onLinked(peer, true);
     listener.onOpened(channel, attempt);
   }
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { drawPlan } from "../../sim/profiles.ts";
 import { grapevine } from "./terminal.ts";
@@ -41,7 +42,9 @@ describe("sim run", () => {
 
     expect((await sim("replay failing.trace -o page.html")).code).toBe(0);
     const page = readFileSync(join(folder, "page.html"), "utf8");
-    expect(page).toContain('"kind":"healed"');
+    const [, packed = ""] = /id="data">([^<]*)</.exec(page) ?? [];
+    const trace = gunzipSync(Buffer.from(packed, "base64")).toString();
+    expect(trace).toContain('"kind":"healed"');
     expect(page).not.toContain("GRAPEVINE_TRACE");
 
     const shrunk = await sim("shrink failing.json --invariant L-M8 -o small.json --json");

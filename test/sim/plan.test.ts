@@ -1,7 +1,9 @@
+import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { assemblePage } from "../../cli/sim/replay-page.ts";
 import { type Plan, type PlanEvent, parsePlan } from "../../sim/plan.ts";
 import { drawPlan } from "../../sim/profiles.ts";
-import { replayPage } from "../../sim/replay.ts";
+import { replayData } from "../../sim/replay.ts";
 import { shrink } from "../../sim/shrink.ts";
 
 const plan = drawPlan({ profile: "mixed", seed: 1, nodes: 16, minutes: 5 });
@@ -81,18 +83,30 @@ describe("shrinking", () => {
 });
 
 describe("a replay page", () => {
-  const template = 'x<script>const data = "GRAPEVINE_TRACE";</script>';
-
   it("holds the trace, and no text of it can end the script", () => {
     const line = { at: 1, kind: "registered", node: 0, instance: "</script><b>" };
-    const page = replayPage(template, [JSON.stringify({ plan }), JSON.stringify(line)]) as string;
-    expect(page.match(/<\/script>/g)).toHaveLength(1);
-    const [, text = ""] = /const data = (.*);<\/script>/.exec(page) ?? [];
-    expect(JSON.parse(text).events).toEqual([line]);
+    const data = replayData([JSON.stringify({ plan }), JSON.stringify(line)]) as string;
+    const page = assemblePage(data);
+    expect(page.match(/<\/script>/g)).toHaveLength(2);
+    expect(traceOf(page)).toMatchObject({ plan, events: [line] });
+    expect(page).not.toMatch(/^(import|export) /m);
+  });
+
+  it("loses the least telling events where there are too many, and says which", () => {
+    const stored = Array.from({ length: 300_001 }, () => '{"at":1,"kind":"stored"}');
+    const lines = [JSON.stringify({ plan }), ...stored, '{"at":2,"kind":"healed"}'];
+    const { dropped, events } = JSON.parse(replayData(lines) as string);
+    expect(dropped).toEqual(["stored"]);
+    expect(events).toEqual([{ at: 2, kind: "healed" }]);
   });
 
   it("is not made from anything else", () => {
-    expect(replayPage(template, ["hello"])).toBeUndefined();
-    expect(replayPage(template, [])).toBeUndefined();
+    expect(replayData(["hello"])).toBeUndefined();
+    expect(replayData([])).toBeUndefined();
   });
 });
+
+function traceOf(page: string): unknown {
+  const [, packed = ""] = /id="data">([^<]*)</.exec(page) ?? [];
+  return JSON.parse(gunzipSync(Buffer.from(packed, "base64")).toString());
+}

@@ -95,6 +95,7 @@ export class Observer {
     const at = this.#journal.at(Date.parse(event.time));
     if (at < this.#startedAt) return;
     this.#mark(event.type);
+    if (event.type === "link.opened" || event.type === "link.closed") this.#onLink(event, at);
     const belief = BELIEFS[event.type];
     const subject = this.#indexes.get(event.memberId as NodeId);
     if (belief === undefined || subject === undefined || subject === this.#agent.node) return;
@@ -103,6 +104,14 @@ export class Observer {
     const { epoch = 0, incarnation = 0, told = 0 } = former ?? {};
     this.#held.set(subject, { belief, epoch, incarnation, told: told + 1 });
     this.#tell(subject, at, event.type);
+  }
+
+  #onLink({ type, memberId }: MeshEvent, at: number): void {
+    const peer = this.#indexes.get(memberId as NodeId);
+    if (peer === undefined) return;
+    const { node } = this.#agent;
+    const on = type === "link.opened";
+    this.#journal.emit({ kind: "linked", node, peer, plane: "link", on }, at);
   }
 
   async #askMembers(): Promise<void> {
