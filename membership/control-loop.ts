@@ -101,11 +101,11 @@ export class ControlLoop implements ControlListener {
   }
 
   /** Begins with the tables of a mesh that has long since formed; see Membership.takeOver. */
-  takeOver(members: Members, store: FingerprintTree): void {
+  takeOver(members: Members, store: FingerprintTree, regions: Iterable<string>): void {
     this.#rowsDropped = undefined;
     this.#run((now) => {
       this.#parts.membership.takeOver(members, now);
-      this.#parts.directory.takeOver(store, now);
+      this.#parts.directory.takeOver(store, regions, now);
     });
   }
 

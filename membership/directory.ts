@@ -179,9 +179,9 @@ export class Directory {
   }
 
   /** Begins with another node's store, this node's own statements in it; nobody is told. */
-  takeOver(store: FingerprintTree, now: Millis): void {
+  takeOver(store: FingerprintTree, regions: Iterable<string>, now: Millis): void {
     this.#tree = store.fork();
-    for (const { document } of store.records()) this.#noteRegion(document?.region ?? "");
+    for (const region of regions) this.#noteRegion(region);
     this.#sweepAt ??= (now + this.#options.config.sweepIntervalMs) as Millis;
   }
 

@@ -31,7 +31,7 @@ import { TALLY_SERVICE, tallyOf } from "./tally.ts";
 /** How often the daemon looks whether its event loop runs late. */
 const MONITOR_MS = 100;
 const MONITOR_MS_MIN = 50;
-const REGION = "";
+export const REGION = "";
 
 export class Agent {
   readonly fleet: Fleet;

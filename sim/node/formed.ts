@@ -5,7 +5,7 @@
  */
 import { FingerprintTree } from "../../membership/anti-entropy-tree.ts";
 import { Members } from "../../membership/members.ts";
-import type { Agent } from "./agent.ts";
+import { type Agent, REGION } from "./agent.ts";
 import { type Written, writtenKey } from "./disk.ts";
 import type { Fleet } from "./fleet.ts";
 
@@ -35,7 +35,7 @@ function takeOver(
   store: FingerprintTree,
   documents: ReadonlyMap<string, Written>,
 ): void {
-  node.control.takeOver(members, store);
+  node.control.takeOver(members, store, [REGION]);
   host.disk.beginWith(documents);
 }
 
