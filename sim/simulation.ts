@@ -7,6 +7,7 @@ import { MEMBERSHIP_PRESETS, suspicionBounds } from "../membership/config.ts";
 import { CHECKERS } from "./checkers/all.ts";
 import type { CheckContext, Violation } from "./checkers/checker.ts";
 import { Panel } from "./checkers/panel.ts";
+import { QUIET_MS } from "./checkers/quiet.ts";
 import { disagreements, looksSettled, MIRRORS_MAX, unmirrored } from "./convergence.ts";
 import { Faults } from "./faults.ts";
 import type { KeyRing } from "./keys.ts";
@@ -32,6 +33,8 @@ export interface Report {
   readonly faults: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
   readonly marks: Readonly<Record<string, number>>;
+  /** How often each invariant had something to judge. */
+  readonly judged: Readonly<Record<string, number>>;
   readonly metrics: Readonly<Record<string, number>>;
 }
 
@@ -45,6 +48,8 @@ export interface SimulationOptions {
 
 const modelled: BroadcastMaker = (world, paths) => new Gossip(world, paths);
 
+/** In meshes up to this size applications ask once more when all is quiet. */
+const PROBED_NODES_MAX = 64;
 const CONVERGE_STEP_MS = 250;
 /** After it has come right a mesh must stay so for this long. */
 const STAY_MS = 3_000;
@@ -56,7 +61,7 @@ const DETECT_SLACK_MS = 15_000;
 /** By then every node has started and has published all that it has to say. */
 const FORM_US = 2_000_000;
 
-type Phase = "join" | "faults" | "converge" | "stay" | "over";
+type Phase = "join" | "faults" | "converge" | "stay" | "rest" | "probe" | "over";
 
 export class Simulation {
   readonly fleet: Fleet;
@@ -122,6 +127,7 @@ export class Simulation {
       faults: sorted(this.#faults.counts),
       violations: this.#panel.violations,
       marks: sorted(marks),
+      judged: sorted(this.#panel.judged),
       metrics: {
         ...this.#measures.summary(this.fleet),
         convergedMs: this.#convergedMs ?? -1,
@@ -173,6 +179,14 @@ export class Simulation {
         this.#converge();
         return;
       case "stay":
+        this.#rest();
+        return;
+      case "rest":
+        this.#phase = "probe";
+        this.#workload.probe();
+        this.#until = world.now + GRACE_MS * 1_000;
+        return;
+      case "probe":
         this.#finish(disagreements(this.fleet), "did not stay as they were");
         return;
       case "over":
@@ -185,7 +199,7 @@ export class Simulation {
     if (looksSettled(this.fleet) && disagreements(this.fleet).length === 0) {
       this.#convergedMs ??= sinceMs;
       this.#phase = "stay";
-      this.#until = world.now + Math.max(STAY_MS, GRACE_MS - sinceMs) * 1_000;
+      this.#until = world.now + STAY_MS * 1_000;
       return;
     }
     if (sinceMs < this.#plan.convergeMs) {
@@ -193,6 +207,18 @@ export class Simulation {
       return;
     }
     this.#finish(disagreements(this.fleet), `do not agree ${sinceMs / 1_000} s after the heal`);
+  }
+
+  /** What was under way has arrived: from here on nothing is left to do. Small meshes are asked again. */
+  #rest(): void {
+    const { world, hosts } = this.fleet;
+    const sinceMs = (world.now - this.#healedAt) / 1_000;
+    this.fleet.emit({ kind: "rested" });
+    for (const { agent } of hosts) if (agent !== undefined) agent.control.handed = 0;
+    const isSmall = this.#plan.nodes <= PROBED_NODES_MAX;
+    this.#phase = isSmall ? "rest" : "probe";
+    const untilMs = isSmall ? QUIET_MS + STAY_MS : GRACE_MS;
+    this.#until = world.now + Math.max(0, untilMs - sinceMs) * 1_000;
   }
 
   #broken(): readonly number[] {
@@ -217,6 +243,8 @@ export class Simulation {
       this.fleet.emit({
         ...{ kind: "settled", node: index, root, instances, held: agent.held() },
         unmirrored: mirror,
+        handed: agent.control.handed,
+        ...(settled <= MIRRORS_MAX ? { contents: agent.contents() } : {}),
       });
     }
   }

@@ -77,6 +77,8 @@ export type TraceEvent = { readonly at: number } & (
       readonly seq: number;
       readonly notAfter: number;
       readonly instances: readonly string[];
+      /** It has fields that only a later version knows. */
+      readonly isLater: boolean;
     }
   /** `node` took a part of `owner`'s document into its store. */
   | {
@@ -88,6 +90,8 @@ export type TraceEvent = { readonly at: number } & (
       readonly seq: number;
       /** By the clock of the node. */
       readonly wallMs: number;
+      /** Of the message. */
+      readonly hash: number;
     }
   /** An application's call returned: the instance is on disk, or removed from it. */
   | {
@@ -157,6 +161,8 @@ export type TraceEvent = { readonly at: number } & (
   | { readonly kind: "refused"; readonly node: number; readonly from: number; readonly why: string }
   /** All faults are over; from here on everything must come right. */
   | { readonly kind: "healed"; readonly broken: readonly number[] }
+  /** They have agreed for a while: what was under way has arrived. */
+  | { readonly kind: "rested" }
   /** The store at the end, node by node; `instances` only for the first node of each root. */
   | {
       readonly kind: "settled";
@@ -167,6 +173,10 @@ export type TraceEvent = { readonly at: number } & (
       readonly held: Held | undefined;
       /** Where what it routes by differs from its directory and members, in words. */
       readonly unmirrored: readonly string[];
+      /** A digest of what it stores, without the tree's help; undefined where nobody looked. */
+      readonly contents?: number;
+      /** Packets with documents that it sent since all rested. */
+      readonly handed?: number;
     }
 );
 
@@ -186,7 +196,14 @@ export interface TracedAttempt {
   readonly target: number;
   readonly breaker: string;
   readonly outcome: string;
+  /** Of a failed attempt: "no" or "unknown"; else "". */
+  readonly executed: string;
 }
 
 export type TraceKind = TraceEvent["kind"];
-export type TraceEventOf<Kind extends TraceKind> = Extract<TraceEvent, { kind: Kind }>;
+type OfKind<Event extends TraceEvent, Kind> = Event extends unknown
+  ? Kind extends Event["kind"]
+    ? Event
+    : never
+  : never;
+export type TraceEventOf<Kind extends TraceKind> = OfKind<TraceEvent, Kind>;

@@ -65,6 +65,19 @@ export class Workload {
     this.#isOver = true;
   }
 
+  /** Every node asks once, though the workload is over. */
+  probe(): void {
+    const { hosts, plan, world } = this.#fleet;
+    const { services, callsPerSecond = 0 } = plan.workload;
+    for (const { agent, index, isBroken } of hosts) {
+      if (agent === undefined || isBroken) continue;
+      world.plan(world.now, agent.lane, "workload", () => {
+        if (services > 0) this.#open(agent, `s${index % services}`, undefined, true);
+        if (callsPerSecond > 0) callTally(agent, `a${index % ACTORS}`, `probe ${index}`);
+      });
+    }
+  }
+
   #scheduleNext(): void {
     const { world, plan } = this.#fleet;
     this.#number += 1;

@@ -1,16 +1,24 @@
 /** Every checker, in the order of docs/simulator.md. */
 import { accuracy } from "./accuracy.ts";
 import { acknowledged, noUndead } from "./acknowledged.ts";
+import { amplification } from "./amplification.ts";
+import { answered } from "./answered.ts";
 import { atMostOnce } from "./at-most-once.ts";
+import { backoff } from "./backoff.ts";
 import { boundedState } from "./bounded-state.ts";
+import { callAnswered } from "./call-answered.ts";
 import { callOnce } from "./call-once.ts";
 import type { CreateChecker } from "./checker.ts";
 import { completeness } from "./completeness.ts";
 import { damped } from "./damped.ts";
 import { deadTarget } from "./dead-target.ts";
 import { documentProvenance } from "./document-provenance.ts";
+import { forwardedWhole } from "./forwarded-whole.ts";
 import { freshEpoch } from "./fresh-epoch.ts";
+import { futileRepeat } from "./futile-repeat.ts";
+import { goneTarget } from "./gone-target.ts";
 import { halfOpenProbes } from "./half-open-probes.ts";
+import { idleSync } from "./idle-sync.ts";
 import { lease } from "./lease.ts";
 import { mirror } from "./mirror.ts";
 import { monotoneLife } from "./monotone-life.ts";
@@ -23,8 +31,11 @@ import { oneOutcome } from "./one-outcome.ts";
 import { oneTurn } from "./one-turn.ts";
 import { openBreaker } from "./open-breaker.ts";
 import { ownerOnly } from "./owner-only.ts";
+import { poison } from "./poison.ts";
 import { publishRate } from "./publish-rate.ts";
+import { rejoined } from "./rejoined.ts";
 import { retryBudget } from "./retry-budget.ts";
+import { sameRoot } from "./same-root.ts";
 import { stalledAccuser } from "./stalled-accuser.ts";
 import { toldLeave } from "./told-leave.ts";
 
@@ -35,26 +46,37 @@ export const CHECKERS: readonly CreateChecker[] = [
   noLoneVerdict,
   accuracy,
   completeness,
+  rejoined,
   boundedState,
   stalledAccuser,
   mirror,
   damped,
   noticedClone,
   toldLeave,
+  sameRoot,
   monotoneStore,
   documentProvenance,
   acknowledged,
   noUndead,
   lease,
   publishRate,
+  idleSync,
+  poison,
+  forwardedWhole,
   deadTarget,
+  goneTarget,
   offeredTarget,
+  answered,
   oneOutcome,
   atMostOnce,
   halfOpenProbes,
   openBreaker,
   retryBudget,
+  amplification,
+  futileRepeat,
+  backoff,
   oneActivation,
   oneTurn,
   callOnce,
+  callAnswered,
 ];

@@ -20,7 +20,11 @@ export interface CheckContext {
 }
 
 /** `nodes`: whom it concerns, for the account of a failure. */
-export type Report = (detail: string, nodes?: readonly number[]) => void;
+export interface Report {
+  (detail: string, nodes?: readonly number[]): void;
+  /** A case came up in which the promise had to hold, for a checker that counts its cases. */
+  judged(): void;
+}
 
 export type Handlers = {
   readonly [Kind in TraceKind]?: (event: TraceEventOf<Kind>, report: Report) => void;
@@ -32,6 +36,11 @@ export interface Checker {
   readonly statement: string;
   /** Set if what agents on a real host tell is enough to judge it (`sim run --real`). */
   readonly isFitForReal?: true;
+  /**
+   * Set if it says itself how often it had something to judge, because most of what it hears does not
+   * matter to it. Of others, each event is a case that may lead to a report.
+   */
+  readonly countsCases?: true;
   readonly on: Handlers;
   /** The run is over. */
   atEnd?(now: number, report: Report): void;

@@ -8,6 +8,7 @@ interface Active {
   readonly fault: string;
   readonly left: ReadonlySet<number>;
   readonly right: ReadonlySet<number> | undefined;
+  readonly beganAt: number;
   endedAt: number | undefined;
 }
 
@@ -34,7 +35,11 @@ export class Excuses {
       return;
     }
     const sides = { left: new Set(left), right: right && new Set(right) };
-    this.#faults.set(id, { fault, ...sides, endedAt: undefined });
+    this.#faults.set(id, { fault, ...sides, beganAt: at, endedAt: undefined });
+  }
+
+  onHealed({ at }: TraceEventOf<"healed">): void {
+    this.#healedAt = at;
   }
 
   isUp(node: number): boolean {
@@ -61,9 +66,18 @@ export class Excuses {
     return true;
   }
 
-  /** True if no fault at all, of anybody, is younger than `since`. */
+  /** True if it has run since `since`, whatever was done to it. */
+  isUpSince(node: number, since: number): boolean {
+    const upSince = this.#upSince.get(node);
+    return upSince !== undefined && upSince <= since;
+  }
+
+  /** True if no fault of anybody began, went on or ended since `since`, but for what stays broken. */
   isQuiet(since: number): boolean {
-    for (const active of this.#faults.values()) if (!isOver(active, since)) return false;
+    for (const active of this.#faults.values()) {
+      if (isOver(active, since)) continue;
+      if (!active.fault.startsWith("broken ") || active.beganAt > since) return false;
+    }
     return this.#healedAt === undefined || this.#healedAt < since;
   }
 }

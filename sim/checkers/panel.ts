@@ -9,6 +9,8 @@ export class Panel {
   readonly violations: Violation[] = [];
   readonly #checkers: readonly Checker[];
   readonly #handlers = new Map<TraceKind, ((event: TraceEvent) => void)[]>();
+  /** How often each had something to judge: a checker that never had proves nothing. */
+  readonly judged = new Map<string, number>();
   readonly #counts = new Map<string, number>();
   #now = 0;
 
@@ -16,11 +18,16 @@ export class Panel {
     this.#checkers = create.map((each) => each(context));
     for (const checker of this.#checkers) {
       const report = this.#reporter(checker);
+      this.judged.set(checker.name, 0);
       for (const [kind, handle] of Object.entries(checker.on)) {
         const handlers = this.#handlers.get(kind as TraceKind) ?? [];
         this.#handlers.set(kind as TraceKind, handlers);
         const run = handle as (event: TraceEvent, report: Report) => void;
-        handlers.push((event) => run(event, report));
+        const isCase = run.length > 1 && checker.countsCases !== true;
+        handlers.push((event) => {
+          if (isCase) report.judged();
+          run(event, report);
+        });
       }
     }
   }
@@ -39,11 +46,15 @@ export class Panel {
 
   #reporter(checker: Checker): Report {
     const { name, statement } = checker;
-    return (detail, nodes = []) => {
+    const report = (detail: string, nodes: readonly number[] = []) => {
       const count = (this.#counts.get(name) ?? 0) + 1;
       this.#counts.set(name, count);
       if (count > VIOLATIONS_MAX) return;
       this.violations.push({ checker: name, statement, atMs: this.#now / 1_000, detail, nodes });
     };
+    const judged = () => {
+      this.judged.set(name, (this.judged.get(name) ?? 0) + 1);
+    };
+    return Object.assign(report, { judged });
   }
 }

@@ -32,6 +32,9 @@ import { TALLY_SERVICE, tallyOf } from "./tally.ts";
 const MONITOR_MS = 100;
 const MONITOR_MS_MIN = 50;
 export const REGION = "";
+/** What a later version says of an instance, and this one does not know. */
+const LATER_VERSION = "0.2.0";
+const LATER = { laterField: { warmupMs: 500 } };
 
 export class Agent {
   readonly fleet: Fleet;
@@ -117,7 +120,13 @@ export class Agent {
 
   /** Offers what is on disk. */
   offer(): void {
-    this.node.setInstances([...this.host.disk.registrations.values()], []);
+    const { disk, version } = this.host;
+    const entries = [...disk.registrations.values()];
+    const isLater = version === LATER_VERSION;
+    this.node.setInstances(
+      isLater ? entries.map((entry) => ({ ...entry, ...LATER })) : entries,
+      [],
+    );
   }
 
   /** Acknowledged once it is on disk. */
@@ -142,6 +151,15 @@ export class Agent {
     const { syncMs } = this.host.disk;
     if (syncMs === 0) write();
     else this.clock.at((this.clock.now() + syncMs) as Millis, write);
+  }
+
+  /** A digest of the documents that it holds, whatever their order. */
+  contents(): number {
+    let digest = 0;
+    for (const { owner, part, epoch, seq, hash } of this.node.directory.snapshot().statements) {
+      digest ^= hash32(`${owner}/${part} ${epoch}.${seq} ${hash}`);
+    }
+    return digest >>> 0;
   }
 
   /** How much it keeps, for the check that this is bounded. */
@@ -266,6 +284,7 @@ export class Agent {
         target: attempt.agent === "" ? -1 : fleet.indexOf(attempt.agent),
         breaker: attempt.breaker,
         outcome: attempt.outcome,
+        executed: attempt.executed ?? "",
       })),
     });
     if (record.attempts.length > 1) fleet.mark("a request was repeated");

@@ -15,6 +15,7 @@ import type { Network } from "../network/network.ts";
 import type { Half } from "../network/stream.ts";
 import type { Broadcast, BroadcastSeat } from "./broadcast.ts";
 
+const DIRECTORY_PACKET = 2;
 const DIAL_MS_MAX = 5_000;
 const NO_CERTIFICATE = new Uint8Array();
 
@@ -49,6 +50,8 @@ export class SimControl implements ControlTransport, BroadcastSeat {
   isSuppressing = false;
   sentPackets = 0;
   sentBytes = 0;
+  /** Of these, packets with documents. */
+  handed = 0;
 
   constructor(options: ControlOptions) {
     this.#options = options;
@@ -143,6 +146,8 @@ export class SimControl implements ControlTransport, BroadcastSeat {
 
   #write(half: Half, packet: Uint8Array): void {
     this.sentPackets += 1;
+    // The directory's packets are lists that begin with their kind: 4 and 6 carry documents.
+    if (packet[0] === DIRECTORY_PACKET && (packet[2] === 4 || packet[2] === 6)) this.handed += 1;
     this.sentBytes += packet.length;
     half.send(packet);
   }

@@ -28,6 +28,7 @@ export type Emission =
       readonly seq: number;
       readonly notAfter: number;
       readonly instances: readonly string[];
+      readonly isLater: boolean;
     };
 
 const MEMBER_DOMAIN = new TextEncoder().encode("grapevine member record 1\0");
@@ -78,7 +79,8 @@ function readDocument(fields: unknown): Emission | undefined {
     const { namespace, name, id } = (entry ?? {}) as Record<string, unknown>;
     return `${namespace}/${name}/${id}`;
   });
-  return { kind: "published", part, epoch, seq, notAfter, instances: names };
+  const isLater = instances.some((entry: unknown) => Object.hasOwn(Object(entry), "laterField"));
+  return { kind: "published", part, epoch, seq, notAfter, instances: names, isLater };
 }
 
 function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {

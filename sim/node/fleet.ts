@@ -202,10 +202,12 @@ export class Fleet {
     const { statement } = this.reader.read(message);
     if (typeof statement === "string") throw new Error(`what was stored is ${statement}`);
     const { epoch, seq } = statement;
+    const hash = Number.parseInt(statement.hash.slice(0, 12), 16);
     const { index } = agent.host;
     const wallMs = agent.clock.wall();
     this.emit({
       ...{ kind: "stored", node: index, owner: this.indexOf(owner), part, epoch, seq, wallMs },
+      hash,
     });
   }
 

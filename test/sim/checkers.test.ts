@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { CHECKERS } from "../../sim/checkers/all.ts";
 import type { CheckContext, Violation } from "../../sim/checkers/checker.ts";
 import { Panel } from "../../sim/checkers/panel.ts";
-import type { Held, TraceEvent } from "../../sim/trace.ts";
+import type { Held, TraceEvent, TraceEventOf } from "../../sim/trace.ts";
 
 const context: CheckContext = {
   ...{ nodes: 4, detectMs: 30_000 },
@@ -55,7 +55,7 @@ const record = (at: number, target: number, breaker = "closed", times = 1): Trac
   ...{ at, kind: "record", node: 0, request: "r", service: "default/s" },
   ...{ outcome: "answered", error: "" },
   attempts: Array.from({ length: times }, () => ({
-    ...{ at, instance: "default/s/i", target, breaker, outcome: "answered" },
+    ...{ at, instance: "default/s/i", target, breaker, outcome: "answered", executed: "" },
   })),
 });
 const registered = (node: number, at = 0): TraceEvent => ({
@@ -63,9 +63,11 @@ const registered = (node: number, at = 0): TraceEvent => ({
 });
 const published = (seq: number, notAfter = 0, at = 0): TraceEvent => ({
   ...{ at, kind: "published", node: 1, part: 0, epoch: 1, seq, notAfter, instances: [] },
+  isLater: false,
 });
 const stored = (at: number, seq: number, wallMs = 0): TraceEvent => ({
   ...{ at, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq, wallMs },
+  hash: seq,
 });
 const settled = (id: string, held: Partial<Held> = {}): TraceEvent => ({
   ...{ at: S, kind: "settled", node: 0, root: "a", instances: [`default/s/${id}`] },
@@ -305,17 +307,123 @@ const actorCases: typeof cases = [
   ["S-A6", [called(S, "not_owner", "no"), turn(S + 1, "c")], [called(S, "not_owner", "no")]],
 ];
 
+const quiet = 100 * S;
+const offered = { ...registered(1), instance: "default/s/i" } as TraceEvent;
+const attempted = (at: number, times: readonly number[], executed: string): TraceEvent => ({
+  ...(record(at, 1, "closed", times.length) as TraceEventOf<"record">),
+  attempts: times.map((each) => ({
+    ...{ at: each, instance: "default/s/i", target: 1, breaker: "closed", outcome: "failed" },
+    executed,
+  })),
+});
+const rested: TraceEvent = { at: 1, kind: "rested" };
+const failed = (at: number): TraceEvent => ({ ...outcome(at), error: "unreachable" }) as TraceEvent;
+const later = { ...published(1), isLater: true } as TraceEvent;
+const asked = (at: number): TraceEvent => ({ at, kind: "call", node: 0, call: "c", actor: "a" });
+const restCases: typeof cases = [
+  [
+    "L-M7",
+    [...running, start(3, S), belief(2 * S, 0, 3, "suspect"), said(3, 0, 1, 60 * S)],
+    [
+      ...[...running, start(3, S)],
+      ...[0, 1, 2].map((viewer) => belief(2 * S, viewer, 3, "alive")),
+      said(3, 0, 1, 60 * S),
+    ],
+  ],
+  [
+    "S-R2",
+    [...running, { at: S, kind: "stop", node: 1, how: "killed" }, record(60 * S, 1)],
+    [...running, { at: S, kind: "stop", node: 1, how: "killed" }, record(5 * S, 1)],
+  ],
+  ["S-T2", [attempted(S, [1, 2, 3, 4], "no")], [attempted(S, [1, 2, 3], "no")]],
+  [
+    "S-T2",
+    Array.from({ length: 4 }, (_, at) => {
+      return { at, kind: "executed", node: 1, request: "r", instance: "i" } as const;
+    }),
+    [{ at: 1, kind: "executed", node: 1, request: "r", instance: "i" }],
+  ],
+  [
+    "S-T3",
+    [request(0, false), attempted(S, [1, S], "unknown")],
+    [request(0, true), attempted(S, [1, S], "unknown")],
+  ],
+  ["S-T3", [request(0), attempted(S, [1, 11 * S], "no")], [request(0), attempted(S, [1, S], "no")]],
+  ["S-T4", [attempted(S, [1, 1_000], "no")], [attempted(S, [1, 20_000], "no")]],
+  [
+    "L-R4",
+    [...running, offered, request(quiet), failed(quiet + S)],
+    [...running, offered, request(quiet), outcome(quiet + S)],
+  ],
+  [
+    "L-R4",
+    [...running, offered, request(quiet), failed(quiet + S)],
+    [
+      ...[...running, offered, fault(80 * S, true, "pause", [2])],
+      ...[request(quiet), failed(quiet + S)],
+    ],
+  ],
+  [
+    "L-A7",
+    [...running, asked(quiet), called(quiet + 1, "not_owner", "no")],
+    [...running, asked(quiet), called(quiet + 1, "", "")],
+  ],
+  [
+    "S-D1",
+    [
+      { ...settled("i"), contents: 5 },
+      { ...settled("i"), node: 1, root: "b", contents: 5 },
+    ] as TraceEvent[],
+    [
+      { ...settled("i"), contents: 5 },
+      { ...settled("i"), node: 1, root: "b", contents: 6 },
+    ] as TraceEvent[],
+  ],
+  [
+    "S-D1",
+    [
+      { ...settled("i"), contents: 5 },
+      { ...settled("i"), node: 1, contents: 6 },
+    ] as TraceEvent[],
+    [{ ...settled("i"), contents: 5 } as TraceEvent],
+  ],
+  [
+    "S-D7",
+    [rested, { ...settled("i"), handed: 2 } as TraceEvent],
+    [rested, published(2), { ...settled("i"), handed: 2 } as TraceEvent],
+  ],
+  [
+    "S-D8",
+    [published(9), { at: 1, kind: "poisoned", node: 1, epoch: 1, seq: 9 }, stored(2, 9)],
+    [published(8), { at: 1, kind: "poisoned", node: 1, epoch: 1, seq: 9 }, stored(2, 8)],
+  ],
+  [
+    "S-D9",
+    [later, stored(1, 1), { ...stored(2, 1), node: 2, hash: 7 } as TraceEvent],
+    [later, stored(1, 1), { ...stored(2, 1), node: 2 } as TraceEvent],
+  ],
+];
+const allCases = [...cases, ...actorCases, ...restCases];
+
 describe("the checkers", () => {
-  it.each([...cases, ...actorCases])(
-    "%s finds its violation, and nothing in a trace without",
-    (name, bad, good) => {
-      expect(judge(bad).map(({ checker }) => checker)).toContain(name);
-      expect(judge(good).map(({ checker }) => checker)).not.toContain(name);
-    },
-  );
+  it.each(allCases)("%s finds its violation, and nothing in a trace without", (name, bad, good) => {
+    expect(judge(bad).map(({ checker }) => checker)).toContain(name);
+    expect(judge(good).map(({ checker }) => checker)).not.toContain(name);
+  });
+
+  it("say how often they had something to judge", () => {
+    const panel = new Panel(context, CHECKERS);
+    expect(panel.judged.get("S-A3")).toBe(0);
+    panel.onEvent(turn(S, "c"));
+    expect(panel.judged.get("S-A3")).toBe(1);
+    panel.onEvent(record(S, 1));
+    expect(panel.judged.get("S-T4")).toBe(0);
+    panel.onEvent(attempted(S, [1, 20_000], "no"));
+    expect(panel.judged.get("S-T4")).toBe(1);
+  });
 
   it("each have a trace that violates them", () => {
-    const covered = new Set([...cases, ...actorCases].map(([name]) => name));
+    const covered = new Set(allCases.map(([name]) => name));
     const names = CHECKERS.map((create) => create(context).name);
     expect(names.filter((name) => !covered.has(name))).toEqual([]);
     expect(new Set(names).size).toBe(names.length);

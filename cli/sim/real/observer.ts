@@ -161,6 +161,7 @@ export class Observer {
         instance: `${service}/${attempt.instance}`,
         target: this.#indexes.get(attempt.agent as NodeId) ?? -1,
         ...{ breaker: attempt.breaker, outcome: attempt.outcome },
+        executed: attempt.executed ?? "",
       }),
     );
     const { node } = this.#agent;
