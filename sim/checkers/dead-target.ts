@@ -13,25 +13,27 @@ const HELD_MAX = 8;
 const ROUNDING_US = 1_000;
 
 export const deadTarget: CreateChecker = ({ nodes }) => {
-  const held = new Map<number, Held[]>();
+  const held = new Map<number, Map<number, Held[]>>();
   return {
     name: "S-R1",
     statement: "no attempt is sent to a member that the caller believes dead or gone",
     isFitForReal: true,
     on: {
       start: ({ node }) => {
-        for (let subject = 0; subject < nodes; subject += 1) held.delete(node * nodes + subject);
+        held.delete(node);
       },
       belief: ({ at, node, subject, belief }) => {
         if (subject < 0 || node >= nodes) return;
-        const beliefs = held.get(node * nodes + subject) ?? [];
-        held.set(node * nodes + subject, beliefs);
+        const mine = held.get(node) ?? new Map<number, Held[]>();
+        held.set(node, mine);
+        const beliefs = mine.get(subject) ?? [];
+        mine.set(subject, beliefs);
         beliefs.push({ at, belief });
         if (beliefs.length > HELD_MAX) beliefs.shift();
       },
       record: ({ node, attempts, request }, report) => {
         for (const { at, target, instance } of attempts) {
-          const beliefs = held.get(node * nodes + target) ?? [];
+          const beliefs = held.get(node)?.get(target) ?? [];
           const index = beliefs.findLastIndex((each) => each.at <= at - ROUNDING_US);
           const known = beliefs[index];
           const next = beliefs[index + 1];

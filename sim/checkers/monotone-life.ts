@@ -3,7 +3,8 @@ import type { CreateChecker } from "./checker.ts";
 import { compareLives, describeLife, type Life } from "./life.ts";
 
 export const monotoneLife: CreateChecker = ({ nodes }) => {
-  const lives = new Map<number, Life>();
+  /** By process, so that one that starts anew is forgotten at once. */
+  const lives = new Map<number, Map<number, Life>>();
   return {
     name: "S-M1",
     statement: "what a process holds of a member never goes back to an earlier life of it",
@@ -11,14 +12,15 @@ export const monotoneLife: CreateChecker = ({ nodes }) => {
     on: {
       // A new process starts from what its disk and its peers tell it.
       start: ({ node }) => {
-        for (let subject = 0; subject < nodes; subject += 1) lives.delete(node * nodes + subject);
+        lives.delete(node);
       },
       belief: ({ node, subject, epoch, incarnation }, report) => {
         if (subject < 0 || node >= nodes) return;
-        const pair = node * nodes + subject;
-        const former = lives.get(pair);
+        const held = lives.get(node) ?? new Map<number, Life>();
+        lives.set(node, held);
+        const former = held.get(subject);
         const life = { epoch, incarnation };
-        lives.set(pair, life);
+        held.set(subject, life);
         if (former === undefined || compareLives(life, former) >= 0) return;
         report(
           `n${node} went from ${describeLife(former)} of n${subject} back to ${describeLife(life)}`,
