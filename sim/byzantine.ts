@@ -3,6 +3,8 @@
  * what must hold is that they cannot make others break a promise about a third.
  */
 import type { NodeId } from "../core/types.ts";
+import { topicOf } from "../membership/directory.ts";
+import { HEAD_PART, signOwnerPart } from "../membership/document-codec.ts";
 import { encodePacket } from "../membership/packets.ts";
 import { type SignedRecord, signAccusation, signStatement } from "../membership/records.ts";
 import { publishing, withFalseDigest } from "./byzantine-documents.ts";
@@ -16,6 +18,7 @@ const MEMBERSHIP_PACKET = 1;
 const REPLAYED_MAX = 64;
 const FLOOD = 20;
 const ACCUSE_MS = 500;
+const SIGNATURE_BYTES = 64;
 
 /** Makes the process lie from now on; the result makes it honest again. */
 export function corrupt(fleet: Fleet, agent: Agent, behaviour: ByzantineBehaviour): () => void {
@@ -99,12 +102,25 @@ function lying(
       tagged.set(packet, 1);
       for (const peer of agent.control.neighbours()) agent.control.send(peer, tagged);
     }
+    if (behaviour === "forge" && victim !== undefined) forgeDocument(agent, victim.id);
     fleet.world.plan(fleet.world.now + ACCUSE_MS * 1_000, agent.lane, "fault", tell);
   };
   tell();
   return () => {
     isOver = true;
   };
+}
+
+/** Publishes that the victim offers nothing any more, under a signature that is none. */
+function forgeDocument(agent: Agent, victim: NodeId): void {
+  const document = agent.node.directory.get(victim);
+  if (document === undefined) return;
+  const { epoch, seq, nonce, notAfter, region } = document;
+  const order = { owner: victim, epoch, seq: seq + 1, nonce, notAfter };
+  const forger = { id: victim, sign: () => new Uint8Array(SIGNATURE_BYTES).fill(1) };
+  const empty = { ...document, instances: [] };
+  const message = signOwnerPart(HEAD_PART, order, empty, [], new Set(), forger);
+  agent.control.publish(topicOf(region), message);
 }
 
 function lie(

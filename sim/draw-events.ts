@@ -27,15 +27,21 @@ export function drawEvents(draws: Draws, late: Draws, shape: Shape): PlanEvent[]
     for (let made = 0; made < count; made += 1) {
       const atMs = draws.between(0, Math.max(0, virtualMs - 1_000));
       const event = drawEvent(draws, late, kind, atMs, shape, ids);
-      if (event !== undefined) events.push(...repeated(draws, event, virtualMs));
+      if (event !== undefined) events.push(...repeated(draws, late, event, shape));
     }
   }
   return events.sort((one, other) => one.atMs - other.atMs);
 }
 
 /** Now and then a partition comes and goes, and an application registers in a storm. */
-function repeated(draws: Draws, event: PlanEvent, virtualMs: number): readonly PlanEvent[] {
+function repeated(
+  draws: Draws,
+  late: Draws,
+  event: PlanEvent,
+  { nodes, virtualMs }: Shape,
+): readonly PlanEvent[] {
   const { kind, atMs } = event;
+  if (kind === "road" && late.chance(0.15)) return lossy(late, atMs, nodes);
   if (kind !== "partition" && kind !== "register") return [event];
   if (!draws.chance(0.15)) return [event];
   const everyMs = kind === "partition" ? draws.between(10_000, 25_000) : 100;
@@ -46,6 +52,19 @@ function repeated(draws: Draws, event: PlanEvent, virtualMs: number): readonly P
     if (event.kind === "partition") return { ...event, ...when, forMs: Math.floor(everyMs * 0.8) };
     return event.kind === "register" ? { ...event, ...when, id: `${event.id}-${at}` } : event;
   });
+}
+
+/** One member loses most of what it sends and gets, for long: Rapid's experiment (its figure 10). */
+function lossy(late: Draws, atMs: number, nodes: number): readonly PlanEvent[] {
+  const one = late.between(0, nodes - 1);
+  const others = Array.from({ length: nodes }, (_, node) => node).filter((node) => node !== one);
+  if (others.length === 0) return [];
+  const loss = { clog: false, loss: 0.8, delayMs: 0, jitterMs: 0, bytesPerSecond: 0 };
+  const road = { atMs, kind: "road", forMs: 150_000, ...loss } as const;
+  return [
+    { ...road, from: [one], to: others },
+    { ...road, from: others, to: [one] },
+  ];
 }
 
 interface Ids {
@@ -120,7 +139,7 @@ function drawEvent(
 function drawLate(
   draws: Draws,
   late: Draws,
-  kind: "half-open" | "overload" | "zone" | "swizzle" | "join",
+  kind: "half-open" | "overload" | "zone" | "swizzle" | "join" | "swap",
   atMs: number,
   node: number,
   { nodes, zones }: Shape,
@@ -129,6 +148,8 @@ function drawLate(
   switch (kind) {
     case "half-open":
       return { atMs, kind, node, other: (node + draws.between(1, nodes)) % nodes };
+    case "swap":
+      return { atMs, kind, node, other: (node + draws.between(1, nodes)) % nodes, forMs };
     case "overload":
       return { atMs, kind, node, forMs, requestsPerSecond: late.pick([50, 200]) };
     case "zone":

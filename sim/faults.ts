@@ -118,6 +118,7 @@ export class Faults {
     else if (event.kind === "pause") this.#machines.pause(event);
     else if (event.kind === "slow") this.#machines.slow(event);
     else if (event.kind === "starve") this.#machines.starve(event);
+    else if (event.kind === "swap") this.#machines.swap(event);
     else if (event.kind === "clock") this.#machines.clock(event);
     else if (event.kind === "disk") this.#machines.disk(event);
     else if (event.kind === "application") this.#machines.application(event);

@@ -118,6 +118,18 @@ export class MachineFaults {
     this.#site.during("starve", forMs, [node], undefined, () => starver.end());
   }
 
+  swap({ node, other, forMs }: EventOf<"swap">): void {
+    const site = this.#site;
+    const hosts = [site.host(node), site.host(other)] as const;
+    if (node === other || hosts.some(({ agent }) => agent === undefined)) return;
+    site.count("swapped addresses");
+    for (const host of hosts) site.fleet.stop(host, "killed");
+    site.fleet.swapAddresses(...hosts);
+    site.during("swapped addresses", forMs, [node, other], undefined, () => {
+      for (const host of hosts) site.powerUp(host);
+    });
+  }
+
   clock({ node, stepMs, driftPpm }: EventOf<"clock">): void {
     const host = this.#site.host(node);
     if (stepMs !== 0) this.#site.count("clock step");

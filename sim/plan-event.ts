@@ -112,6 +112,13 @@ export type PlanEvent = {
   /** The roads of one node after another are clogged, then opened in another order. */
   | { readonly kind: "swizzle"; readonly nodes: readonly number[]; readonly forMs: number }
   | { readonly kind: "reset"; readonly node: number; readonly other: number }
+  /** Both machines restart, and each comes back under the other's addresses. */
+  | {
+      readonly kind: "swap";
+      readonly node: number;
+      readonly other: number;
+      readonly forMs: number;
+    }
   /** Something between the two forgets their connections; neither end is told. */
   | { readonly kind: "half-open"; readonly node: number; readonly other: number }
   /** The wall clock is set by an operator; the clock runs at another rate from now on. */
@@ -205,6 +212,7 @@ const EVENT_FIELDS: Readonly<Record<PlanEventKind, Readonly<Record<string, Check
   swizzle: { nodes: isNodes, forMs: isCount },
   reset: isPair,
   "half-open": isPair,
+  swap: { ...isPair, forMs: isCount },
   clock: { node: isNode, stepMs: isWhole, driftPpm: optional(isWhole) },
   disk: { ...aWhile, mode: optional(oneOf("full", "slow", "torn")) },
   application: { ...aWhile, mode: oneOf("errors", "slow", "hangs") },
@@ -239,6 +247,7 @@ export function nodesOf(event: PlanEvent): readonly number[] {
       return [...event.from, ...event.to];
     case "reset":
     case "half-open":
+    case "swap":
       return [event.node, event.other];
     case "join":
     case "swizzle":
@@ -259,6 +268,7 @@ export function renumberedEvent(event: PlanEvent, to: (node: number) => number):
       return { ...event, from: event.from.map(to), to: event.to.map(to) };
     case "reset":
     case "half-open":
+    case "swap":
       return { ...event, node: to(event.node), other: to(event.other) };
     case "join":
     case "swizzle":

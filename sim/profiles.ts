@@ -74,7 +74,10 @@ const RECIPES: Readonly<Record<Profile, Recipe>> = {
       ...{ "half-open": 1, swizzle: 0.5, zone: 0.3 },
     },
   },
-  crash: { ...QUIET, rates: { ...QUIET.rates, crash: 6, leave: 1, zone: 0.3, join: 0.3 } },
+  crash: {
+    ...QUIET,
+    rates: { ...QUIET.rates, crash: 6, leave: 1, zone: 0.3, join: 0.3, swap: 0.5 },
+  },
   upgrade: { ...QUIET, rolling: 0.5, rates: { ...QUIET.rates, leave: 6, crash: 0.5 } },
   clock: {
     ...QUIET,

@@ -10,9 +10,9 @@ import { callAnswered } from "./call-answered.ts";
 import { callOnce } from "./call-once.ts";
 import type { CreateChecker } from "./checker.ts";
 import { completeness } from "./completeness.ts";
-import { damped } from "./damped.ts";
 import { deadTarget } from "./dead-target.ts";
 import { documentProvenance } from "./document-provenance.ts";
+import { flapping } from "./flapping.ts";
 import { forwardedWhole } from "./forwarded-whole.ts";
 import { freshEpoch } from "./fresh-epoch.ts";
 import { futileRepeat } from "./futile-repeat.ts";
@@ -50,7 +50,7 @@ export const CHECKERS: readonly CreateChecker[] = [
   boundedState,
   stalledAccuser,
   mirror,
-  damped,
+  flapping,
   noticedClone,
   toldLeave,
   sameRoot,

@@ -218,6 +218,14 @@ export class Fleet {
     });
   }
 
+  /** Each gets the other's addresses; neither may be running. */
+  swapAddresses(one: Host, other: Host): void {
+    [one.bind, other.bind] = [other.bind, one.bind];
+    [one.link, other.link] = [other.link, one.link];
+    this.#prepare(one);
+    this.#prepare(other);
+  }
+
   #prepare(host: Host): Host {
     this.network.own(host.bind, host.index);
     this.network.own(host.link, host.index);

@@ -7,8 +7,8 @@ export class Host {
   readonly index: number;
   readonly name: string;
   readonly zone: number;
-  readonly bind: string;
-  readonly link: string;
+  bind: string;
+  link: string;
   readonly machine: MachineClock;
   readonly disk = new Disk();
   agent: Agent | undefined;

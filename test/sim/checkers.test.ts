@@ -74,10 +74,10 @@ const settled = (id: string, held: Partial<Held> = {}): TraceEvent => ({
   held: { members: 4, statements: 4, rumours: 0, subjects: 1, peers: 2, ...held },
   unmirrored: [],
 });
-const deathsRefuted = (count: number, afterMs: number): TraceEvent[] =>
-  Array.from({ length: count }, (_, life) => [
-    { ...accused(life * 10 * S, 0, 1, "dead", "agreed"), incarnation: life } as TraceEvent,
-    said(1, life + 1, 1, life * 10 * S + afterMs * 1_000),
+const deaths = (count: number, everyS: number): TraceEvent[] =>
+  Array.from({ length: count }, (_, at) => [
+    belief(at * everyS * S, 0, 1, "dead"),
+    belief((at * everyS + 1) * S, 0, 1, "alive"),
   ]).flat();
 const left = (leavingAt: number, at: number): TraceEvent[] => [
   { at: leavingAt, kind: "leaving", node: 1 },
@@ -149,7 +149,7 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
   ["S-M9", [settled("i", { rumours: 3 })], [settled("i", { rumours: 1 })]],
   ["S-M9", [settled("i", { subjects: 2 })], [settled("i", { subjects: 0 })]],
   ["S-M9", [settled("i", { peers: 3 })], [settled("i", { peers: 1 })]],
-  ["S-M12", deathsRefuted(6, 10), [...deathsRefuted(5, 10), ...deathsRefuted(6, 2_100)]],
+  ["S-M12", deaths(9, 10), deaths(9, 20)],
   [
     "L-M13",
     [...running, fault(S, true, "clone", [1]), fault(20 * S, false, "clone", [1])],

@@ -8,10 +8,9 @@ import { readMutant, readMutants } from "./mutants/mutant.ts";
 import { applyHunks, readPatch } from "./mutants/patch.ts";
 import { createTree, mutated } from "./mutants/tree.ts";
 
-const HEADER = "Breaks: the second line\nRow: none\nSeeds: 4\n";
+const HEADER = "Breaks: the second line\nRow: none\nProfile: mixed\nSeeds: 4\n";
 const DIFF = "--- a/x.ts\n+++ b/x.ts\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n";
-/** The control run goes over as many seeds as the quick mutants may take. */
-const CONTROL_SEEDS = 10;
+const CONTROL_SEEDS = 4;
 
 describe("a mutant's patch", () => {
   const [file] = readPatch(HEADER + DIFF);
@@ -60,10 +59,10 @@ describe("the simulator", () => {
   it.each(quick.map((mutant) => [mutant.name, mutant] as const))(
     "finds %s by an invariant",
     { timeout: 300_000 },
-    async (_name, { files, seeds }) => {
+    async (_name, { files, profile, seeds }) => {
       const tree = createTree(files);
       try {
-        const { find } = await hunt(tree, seeds);
+        const { find } = await hunt(tree, profile, seeds);
         expect(find?.invariants).toMatch(/^[SL]-/);
       } finally {
         tree.remove();
@@ -74,7 +73,7 @@ describe("the simulator", () => {
   it("finds nothing in the source as it is", { timeout: 300_000 }, async () => {
     const tree = createTree([]);
     try {
-      expect((await hunt(tree, CONTROL_SEEDS)).find).toBeUndefined();
+      expect((await hunt(tree, "mixed", CONTROL_SEEDS)).find).toBeUndefined();
     } finally {
       tree.remove();
     }

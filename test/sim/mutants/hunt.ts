@@ -1,6 +1,6 @@
 /**
- * Looks for a violated invariant in a tree: the farm's seeds over the default profiles, on meshes
- * that are small enough to be quick and large enough to be sparse. A run that ends with an exception
+ * Looks for a violated invariant in a tree: the farm's seeds of one default profile, on meshes that
+ * are small enough to be quick and large enough to be sparse. A run that ends with an exception
  * proves nothing about the invariants, so it counts as a failure of the hunt itself.
  */
 import { spawn } from "node:child_process";
@@ -31,16 +31,21 @@ export interface Hunt {
 }
 
 /** Throws if a run crashed, or the farm could not be run. */
-export async function hunt(tree: Tree, seeds: number, signal?: AbortSignal): Promise<Hunt> {
+export async function hunt(
+  tree: Tree,
+  profile: string,
+  seeds: number,
+  signal?: AbortSignal,
+): Promise<Hunt> {
   const startedAt = performance.now();
-  const args = ["sim", "farm", "--json", "--until-failure", "--seeds", String(seeds)];
-  const size = ["--nodes", String(NODES), "--minutes", String(MINUTES)];
+  const args = ["sim", "farm", "--json", "--until-failure", "--profile", profile];
+  const size = ["--seeds", String(seeds), "--nodes", String(NODES), "--minutes", String(MINUTES)];
   const { out, err } = await grapevine(tree, [...args, ...size, "--out", "found"], signal);
   const summary = readSummary(out, err);
   const wallMs = Math.round(performance.now() - startedAt);
   const first = [...summary.failures].sort((one, other) => one.seed - other.seed)[0];
   if (first === undefined) return { find: undefined, seeds: summary.seeds, wallMs };
-  const { signature, profile, seed, detail } = first;
+  const { signature, seed, detail } = first;
   if (signature === "crash") throw new Error(`${profile} seed ${seed} crashed: ${detail}`);
   return { find: { invariants: signature, profile, seed, detail }, seeds: seed, wallMs };
 }

@@ -29,6 +29,7 @@ process.once("SIGINT", () => interruption.abort());
 interface Row extends Partial<Hunt> {
   readonly name: string;
   readonly row: string;
+  readonly profile: string;
   readonly allowed: number;
   /** Undefined if all is as it should be. */
   readonly failure: string | undefined;
@@ -42,22 +43,24 @@ for (const [at, mutant] of chosen.entries()) {
   process.stderr.write(`${row.failure ?? describe(row)}\n`);
   if (interruption.signal.aborted) break;
 }
-if (!values["no-control"] && !interruption.signal.aborted) {
-  const seeds = Math.max(...chosen.map((mutant) => mutant.seeds));
-  process.stderr.write(`control, ${seeds} seeds: `);
-  const row = await judgeControl(seeds);
-  rows.push(row);
-  process.stderr.write(`${row.failure ?? "no violation"}\n`);
+if (!values["no-control"]) {
+  for (const [profile, seeds] of seedsByProfile(chosen)) {
+    if (interruption.signal.aborted) break;
+    process.stderr.write(`unpatched, ${seeds} seeds of ${profile}: `);
+    const row = await judgeControl(profile, seeds);
+    rows.push(row);
+    process.stderr.write(`${row.failure ?? "no violation"}\n`);
+  }
 }
 process.stdout.write(values.json ? `${JSON.stringify(rows)}\n` : table());
 if (rows.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
 
-async function judge({ name, row, seeds: allowed, files }: Mutant): Promise<Row> {
-  const known = { name, row, allowed };
+async function judge({ name, row, profile, seeds: allowed, files }: Mutant): Promise<Row> {
+  const known = { name, row, profile, allowed };
   try {
     const tree = createTree(files);
     try {
-      const result = await hunt(tree, allowed, interruption.signal);
+      const result = await hunt(tree, profile, allowed, interruption.signal);
       const failure = result.find === undefined ? `SURVIVED ${allowed} seeds` : undefined;
       return { ...known, ...result, failure };
     } finally {
@@ -68,29 +71,34 @@ async function judge({ name, row, seeds: allowed, files }: Mutant): Promise<Row>
   }
 }
 
-async function judgeControl(allowed: number): Promise<Row> {
+async function judgeControl(profile: string, seeds: number): Promise<Row> {
   const row = await judge({
-    ...{ name: "(unpatched)", row: "", breaks: "", seeds: allowed, isQuick: false, files: [] },
+    ...{ name: "(unpatched)", row: "", breaks: "", isQuick: false, files: [] },
+    ...{ profile, seeds },
   });
   if (row.find === undefined && row.wallMs !== undefined) return { ...row, failure: undefined };
   return { ...row, failure: row.failure ?? `VIOLATED: ${describe(row)}` };
 }
 
+/** The control goes over all seeds that a mutant may take. */
+function seedsByProfile(of: readonly Mutant[]): Map<string, number> {
+  const most = new Map<string, number>();
+  for (const { profile, seeds } of of) most.set(profile, Math.max(most.get(profile) ?? 0, seeds));
+  return most;
+}
+
 function describe({ find, seeds, wallMs }: Row): string {
   if (find === undefined) return "";
-  const { invariants, profile, seed } = find;
-  return `${invariants} in ${profile} seed ${seed} (${seeds} seeds, ${wallMs} ms)`;
+  const { invariants, profile, seed, detail } = find;
+  return `${invariants} in ${profile} seed ${seed} (${seeds} seeds, ${wallMs} ms): ${detail}`;
 }
 
 function table(): string {
-  const lines = [
-    "| mutant | failure mode | invariant | found in | seeds | of |",
-    "|---|---|---|---|---|---|",
-  ];
-  for (const { name, row, find, seeds, allowed, failure } of rows) {
-    const found = find === undefined ? (failure ?? "-") : `${find.profile} seed ${find.seed}`;
-    const cells = [name, row, find?.invariants ?? "-", found, seeds ?? "-", allowed];
-    lines.push(`| ${cells.join(" | ")} |`);
+  const head = ["mutant", "failure mode", "found by", "profile", "seeds needed", "of"];
+  const lines = [`| ${head.join(" | ")} |`, `|${"---|".repeat(head.length)}`];
+  for (const { name, row, profile, find, seeds, allowed, failure } of rows) {
+    const found = find?.invariants ?? failure?.split("\n")[0] ?? "nothing";
+    lines.push(`| ${[name, row, found, profile, seeds ?? "-", allowed].join(" | ")} |`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -1,7 +1,8 @@
 /**
  * A mutant is one deliberate fault in the protocol: a file in patches/, which is a unified diff
  * under a header that says what it breaks, against which row of the table of failure modes
- * (docs/simulator.md), and within how many seeds the simulator has to find it.
+ * (docs/simulator.md), and within how many
+ * seeds of which profile the simulator has to find it.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { type FilePatch, readPatch } from "./patch.ts";
@@ -14,7 +15,8 @@ export interface Mutant {
   readonly breaks: string;
   /** The failure mode whose defence is taken away. */
   readonly row: string;
-  /** Found within so many seeds of the farm, spread over all profiles. */
+  /** Found within so many seeds of this profile. */
+  readonly profile: string;
   readonly seeds: number;
   /** Few seeds suffice, so that it runs with the tests. */
   readonly isQuick: boolean;
@@ -43,5 +45,6 @@ export function readMutant(name: string, text: string): Mutant {
   const files = readPatch(text);
   if (files.length === 0) throw new Error(`mutant ${name} changes nothing`);
   const isQuick = /^Quick: yes$/m.test(text);
-  return { name, breaks: field("Breaks"), row: field("Row"), seeds, isQuick, files };
+  const [breaks, row, profile] = [field("Breaks"), field("Row"), field("Profile")];
+  return { name, breaks, row, profile, seeds, isQuick, files };
 }
