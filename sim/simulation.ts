@@ -179,7 +179,7 @@ export class Simulation {
         this.#converge();
         return;
       case "stay":
-        this.#rest();
+        if (!this.#hasLapsed()) this.#rest();
         return;
       case "rest":
         this.#phase = "probe";
@@ -187,7 +187,9 @@ export class Simulation {
         this.#until = world.now + GRACE_MS * 1_000;
         return;
       case "probe":
-        this.#finish(disagreements(this.fleet), "did not stay as they were");
+        if (!this.#hasLapsed()) {
+          this.#finish(disagreements(this.fleet), "did not stay as they were");
+        }
         return;
       case "over":
     }
@@ -197,7 +199,7 @@ export class Simulation {
     const { world } = this.fleet;
     const sinceMs = (world.now - this.#healedAt) / 1_000;
     if (looksSettled(this.fleet) && disagreements(this.fleet).length === 0) {
-      this.#convergedMs ??= sinceMs;
+      this.#convergedMs = sinceMs;
       this.#phase = "stay";
       this.#until = world.now + STAY_MS * 1_000;
       return;
@@ -219,6 +221,16 @@ export class Simulation {
     this.#phase = isSmall ? "rest" : "probe";
     const untilMs = isSmall ? QUIET_MS + STAY_MS : GRACE_MS;
     this.#until = world.now + Math.max(0, untilMs - sinceMs) * 1_000;
+  }
+
+  /** Streams that stood still under a fault need their time: agreement counts when it lasts. */
+  #hasLapsed(): boolean {
+    const { world } = this.fleet;
+    const sinceMs = (world.now - this.#healedAt) / 1_000;
+    if (sinceMs >= this.#plan.convergeMs || disagreements(this.fleet).length === 0) return false;
+    this.#phase = "converge";
+    this.#until = world.now + CONVERGE_STEP_MS * 1_000;
+    return true;
   }
 
   #broken(): readonly number[] {

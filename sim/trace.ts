@@ -198,6 +198,8 @@ export interface TracedAttempt {
   readonly outcome: string;
   /** Of a failed attempt: "no" or "unknown"; else "". */
   readonly executed: string;
+  /** "" if it did not fail. */
+  readonly error: string;
 }
 
 export type TraceKind = TraceEvent["kind"];

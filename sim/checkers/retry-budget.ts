@@ -1,5 +1,9 @@
-/** S-T1. */
-import type { CreateChecker } from "./checker.ts";
+/**
+ * S-T1. Records come when requests are over, so a moment is judged when all requests that had begun
+ * by then have ended. A refusal by an agent that drains or does not have the instance is a
+ * redirection: its repeat costs the service nothing and is not counted.
+ */
+import type { CreateChecker, Report } from "./checker.ts";
 
 /** The budget of policies/retry.ts: a share of the requests of the window, and a floor. */
 const SHARE = 0.2;
@@ -7,14 +11,45 @@ const FLOOR_PER_SECOND = 10;
 const WINDOW_US = 10_000_000;
 /** Buckets of a second at both ends. */
 const SLACK_US = 2_000_000;
+/** The deadline of requests, and some time to notice it. */
+const OVER_US = 13_000_000;
+const REDIRECTIONS = ["draining", "not_owner"];
 
-interface Counted {
+interface Moment {
   readonly at: number;
-  readonly repeats: number;
+  readonly isRepeat: boolean;
+}
+
+/** What one caller sent to one service, and up to when that was judged. */
+interface Sent {
+  moments: Moment[];
+  judgedUntil: number;
 }
 
 export const retryBudget: CreateChecker = () => {
-  const windows = new Map<string, Counted[]>();
+  const all = new Map<string, Sent>();
+  const judge = (key: string, sent: Sent, until: number, report: Report) => {
+    sent.moments.sort((one, other) => one.at - other.at);
+    const floor = (FLOOR_PER_SECOND * (WINDOW_US + SLACK_US)) / 1_000_000;
+    let [first, requests, repeats] = [0, 0, 0];
+    for (const { at, isRepeat } of sent.moments) {
+      if (at > until) break;
+      if (isRepeat) repeats += 1;
+      else requests += 1;
+      for (let old = sent.moments[first] as Moment; at - old.at > WINDOW_US; ) {
+        if (old.isRepeat) repeats -= 1;
+        else requests -= 1;
+        first += 1;
+        old = sent.moments[first] as Moment;
+      }
+      if (at <= sent.judgedUntil || repeats <= SHARE * requests + floor) continue;
+      const [node = "", service = ""] = key.split(" ");
+      report(`n${node} repeated ${repeats} of ${requests} requests to ${service}`, [Number(node)]);
+      break;
+    }
+    sent.judgedUntil = until;
+    sent.moments = sent.moments.filter(({ at }) => at > until - WINDOW_US);
+  };
   return {
     name: "S-T1",
     statement: "in any window the repeats of a caller stay within its share of requests and floor",
@@ -22,15 +57,19 @@ export const retryBudget: CreateChecker = () => {
     on: {
       record: ({ at, node, service, attempts }, report) => {
         const key = `${node} ${service}`;
-        const counted = windows.get(key) ?? [];
-        windows.set(key, counted);
-        counted.push({ at, repeats: Math.max(0, attempts.length - 1) });
-        while (counted.length > 0 && at - (counted[0] as Counted).at > WINDOW_US) counted.shift();
-        const repeats = counted.reduce((sum, each) => sum + each.repeats, 0);
-        const floor = (FLOOR_PER_SECOND * (WINDOW_US + SLACK_US)) / 1_000_000;
-        if (repeats <= SHARE * counted.length + floor) return;
-        report(`n${node} repeated ${repeats} of ${counted.length} requests to ${service}`, [node]);
+        const sent = all.get(key) ?? { moments: [], judgedUntil: 0 };
+        all.set(key, sent);
+        sent.moments.push({ at: attempts[0]?.at ?? at, isRepeat: false });
+        for (const [index, attempt] of attempts.entries()) {
+          const former = attempts[index - 1];
+          if (former === undefined || REDIRECTIONS.includes(former.error)) continue;
+          sent.moments.push({ at: attempt.at, isRepeat: true });
+        }
+        if (at - OVER_US > sent.judgedUntil + 1_000_000) judge(key, sent, at - OVER_US, report);
       },
+    },
+    atEnd: (now, report) => {
+      for (const [key, sent] of all) judge(key, sent, now, report);
     },
   };
 };

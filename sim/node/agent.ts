@@ -285,6 +285,7 @@ export class Agent {
         breaker: attempt.breaker,
         outcome: attempt.outcome,
         executed: attempt.executed ?? "",
+        error: attempt.error ?? "",
       })),
     });
     if (record.attempts.length > 1) fleet.mark("a request was repeated");

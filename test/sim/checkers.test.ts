@@ -55,7 +55,8 @@ const record = (at: number, target: number, breaker = "closed", times = 1): Trac
   ...{ at, kind: "record", node: 0, request: "r", service: "default/s" },
   ...{ outcome: "answered", error: "" },
   attempts: Array.from({ length: times }, () => ({
-    ...{ at, instance: "default/s/i", target, breaker, outcome: "answered", executed: "" },
+    ...{ at, instance: "default/s/i", target, breaker, outcome: "answered" },
+    ...{ executed: "", error: "" },
   })),
 });
 const registered = (node: number, at = 0): TraceEvent => ({
@@ -314,6 +315,7 @@ const attempted = (at: number, times: readonly number[], executed: string): Trac
   attempts: times.map((each) => ({
     ...{ at: each, instance: "default/s/i", target: 1, breaker: "closed", outcome: "failed" },
     executed,
+    error: "",
   })),
 });
 const rested: TraceEvent = { at: 1, kind: "rested" };

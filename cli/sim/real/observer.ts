@@ -160,7 +160,7 @@ export class Observer {
         at: this.#journal.at(startedWallMs + attempt.startMs),
         instance: `${service}/${attempt.instance}`,
         target: this.#indexes.get(attempt.agent as NodeId) ?? -1,
-        ...{ breaker: attempt.breaker, outcome: attempt.outcome },
+        ...{ breaker: attempt.breaker, outcome: attempt.outcome, error: attempt.error ?? "" },
         executed: attempt.executed ?? "",
       }),
     );
