@@ -112,10 +112,12 @@ export class Agent {
   }
 
   #hostActors(): void {
-    const { index, name } = this.host;
+    // A clone is called what the machine is called that it copies.
+    const node = this.fleet.indexOf(this.id);
+    const name = this.fleet.hosts[node]?.name ?? this.host.name;
     this.node.actors.host([tallyOf(this)], name, "simulated");
     const instance = `${TALLY_SERVICE}/${name}`;
-    this.fleet.emit({ kind: "registered", node: index, instance });
+    this.fleet.emit({ kind: "registered", node, instance });
   }
 
   /** Offers what is on disk. */
