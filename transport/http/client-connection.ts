@@ -21,6 +21,7 @@ import {
   type RequestSink,
 } from "../../core/http/request-reader.ts";
 import { PIPELINED_BYTES_MAX, UNREAD_BODY_BYTES_MAX } from "../../core/limits.ts";
+import { resetSocket } from "../reset-socket.ts";
 import { Answer, type AnswerOwner, encodeFailure } from "./answer.ts";
 import {
   type ConnectionContext,
@@ -191,7 +192,7 @@ export class ClientConnection implements RequestSink, AnswerOwner, ListenedConne
 
   onBroken(hard: boolean): void {
     if (hard) {
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
       return;
     }
     // What was already answered goes out; the message then ends before its announced end.

@@ -8,6 +8,7 @@ import { GrapevineError } from "../../core/errors.ts";
 import type { Front } from "../../core/exchange/front.ts";
 import type { ListenerMode } from "../../core/http/destination.ts";
 import type { ServiceKey, ServiceProtocol } from "../../core/types.ts";
+import { resetSocket } from "../reset-socket.ts";
 import { encodeFailure } from "./answer.ts";
 import { ClientConnection } from "./client-connection.ts";
 import {
@@ -232,7 +233,7 @@ class ListenerServer implements Listener {
     report({ kind, listener: name, remote: clientName(socket) });
     socket.on("error", () => {});
     if (!("mode" in this.#options)) {
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     // Reading on until the client has the answer: an unread request would turn it into a reset.

@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { Destination, Front } from "../../core/exchange/front.ts";
 import { MESH_DOMAIN } from "../../core/names.ts";
+import { resetSocket } from "../reset-socket.ts";
 import { clientName, type ListenedConnection, tcpHead } from "./connection-context.ts";
 import { Outlet } from "./outlet.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -26,7 +27,7 @@ export class TcpConnection implements ListenedConnection {
     this.#tunnel = new Tunnel(socket, outlet, {
       onUp: () => {},
       // There is no way to say why in a protocol that is not ours.
-      onRefused: () => socket.resetAndDestroy(),
+      onRefused: () => resetSocket(socket),
     });
     socket.on("data", (chunk) => {
       this.#movedAt = performance.now();

@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import { GrapevineError } from "../../core/errors.ts";
 import type { Exchange, ExchangeObserver, ResponseHead } from "../../core/exchange/contract.ts";
 import { NO_FIELDS } from "../../core/http/syntax.ts";
+import { resetSocket } from "../reset-socket.ts";
 import type { Outlet } from "./outlet.ts";
 
 export interface TunnelEvents {
@@ -81,7 +82,7 @@ export class Tunnel implements ExchangeObserver {
     const events = this.#events;
     this.#events = undefined;
     this.#exchange = undefined;
-    if (events === undefined) this.#socket.resetAndDestroy();
+    if (events === undefined) resetSocket(this.#socket);
     else events.onRefused(error);
   }
 }

@@ -17,6 +17,7 @@ import { chunkStart, chunksEnd } from "../../core/http/encode.ts";
 import { ResponseReader, type ResponseSink } from "../../core/http/response-reader.ts";
 import { NO_FIELDS } from "../../core/http/syntax.ts";
 import { REPEATABLE_BODY_BYTES_MAX } from "../../core/limits.ts";
+import { resetSocket } from "../reset-socket.ts";
 import { Outlet } from "./outlet.ts";
 
 export type UpstreamTarget =
@@ -222,7 +223,7 @@ export class UpstreamConnection implements ResponseSink {
     if (this.exchange !== exchange) return true;
     const more = this.outlet.write(chunk);
     if (!exchange.isOver) return more;
-    if (this.socket.writableLength > HALF_OPEN_BYTES_MAX) this.socket.resetAndDestroy();
+    if (this.socket.writableLength > HALF_OPEN_BYTES_MAX) resetSocket(this.socket);
     return true;
   }
 
@@ -231,7 +232,7 @@ export class UpstreamConnection implements ResponseSink {
     if (this.exchange !== exchange) return;
     this.exchange = undefined;
     this.isRetired = true;
-    if (exchange.isTunnel) this.socket.resetAndDestroy();
+    if (exchange.isTunnel) resetSocket(this.socket);
     else this.socket.destroy();
   }
 

@@ -6,6 +6,7 @@
  */
 import type { Socket } from "node:net";
 import { nextResendUs, type Paths } from "../../../sim/network/paths.ts";
+import { resetSocket } from "../../../transport/reset-socket.ts";
 
 /** What may wait here before the sender is told to wait. */
 const WINDOW_BYTES = 512 * 1024;
@@ -152,15 +153,6 @@ export class Channel {
       this.#held = [{ kind: "reset" }];
     }, this.#paths.shape.giveUpMs);
   }
-}
-
-/**
- * Ends a connection with a reset. The kernel's interface has none for a socket whose end is just
- * being sent, and Node would lose hold of it (and never exit): such a one is closed as it is.
- */
-export function resetSocket(socket: Socket): void {
-  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
-  else socket.resetAndDestroy();
 }
 
 function nowUs(): number {

@@ -7,7 +7,8 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { streamKey } from "../../../sim/engine/draws.ts";
 import type { Paths, RoadFault } from "../../../sim/network/paths.ts";
-import { Channel, resetSocket } from "./channel.ts";
+import { resetSocket } from "../../../transport/reset-socket.ts";
+import { Channel } from "./channel.ts";
 import type { Dialers } from "./dialers.ts";
 
 const HOST = "127.0.0.1";
