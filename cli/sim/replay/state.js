@@ -6,6 +6,8 @@
 
 /** 0: nothing is held. */
 export const BELIEFS = ["", "alive", "suspect", "dead", "left", "forgotten"];
+/** In place of a document's part. */
+const ACKNOWLEDGED = -1;
 const MOMENT_EVENTS_MIN = 2_000;
 /** Of all kept moments together. */
 const MOMENTS_BYTES = 96 * 1024 * 1024;
@@ -107,7 +109,18 @@ function apply(state, event, at, nodes) {
     case "published": {
       const parts = new Map(state.instances.get(node) ?? []);
       parts.set(event.part, event.instances);
+      parts.delete(ACKNOWLEDGED);
       state.instances.set(node, parts);
+      break;
+    }
+    // Of real agents nobody sees what they sign: what they acknowledged stands for it.
+    case "registered":
+    case "deregistered": {
+      const known = state.instances.get(node);
+      if (known?.has(0)) break;
+      const others = (known?.get(ACKNOWLEDGED) ?? []).filter((each) => each !== event.instance);
+      const listed = event.kind === "registered" ? [...others, event.instance] : others;
+      state.instances.set(node, new Map([[ACKNOWLEDGED, listed]]));
       break;
     }
     case "healed":
