@@ -143,7 +143,7 @@ export class Simulation {
     if (this.#plan.isFormed === true) {
       for (const host of hosts) {
         this.#workload.furnish(host);
-        this.fleet.start(host, []);
+        this.fleet.start(host, []).control.isForming = true;
       }
       world.plan(FORM_US, undefined, "workload", () => formMesh(this.fleet));
       return;

@@ -48,6 +48,8 @@ export class SimControl implements ControlTransport, BroadcastSeat {
   tamper: ((packet: Uint8Array) => readonly Uint8Array[]) | undefined;
   /** It passes nothing of the broadcast on. */
   isSuppressing = false;
+  /** The node is about to be given the tables of a formed mesh, where all know what it publishes. */
+  isForming = false;
   sentPackets = 0;
   sentBytes = 0;
   /** Of these, packets with documents. */
@@ -137,7 +139,7 @@ export class SimControl implements ControlTransport, BroadcastSeat {
   }
 
   publish(topic: string, message: Uint8Array): void {
-    this.#options.broadcast.publish(this, topic, message);
+    if (!this.isForming) this.#options.broadcast.publish(this, topic, message);
   }
 
   onGossip(topic: string, from: NodeId, message: Uint8Array): "accept" | "ignore" | "reject" {

@@ -30,12 +30,13 @@ export function formMesh(fleet: Fleet): void {
 }
 
 function takeOver(
-  { node, host }: Agent,
+  { node, host, control }: Agent,
   members: Members,
   store: FingerprintTree,
   documents: ReadonlyMap<string, Written>,
 ): void {
   node.control.takeOver(members, store, [REGION]);
+  control.isForming = false;
   host.disk.beginWith(documents);
 }
 

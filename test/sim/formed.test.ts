@@ -18,6 +18,7 @@ describe("a mesh that begins formed", () => {
     expect(report.violations).toEqual([]);
     expect(beliefs).toEqual([]);
     expect(report.metrics["answered"]).toBeGreaterThan(0);
+    expect(report.metrics["gossipDelivered"]).toBe(0);
   });
 
   it("notices a crash as one that has formed by itself does, and takes the member back", () => {
