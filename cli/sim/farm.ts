@@ -5,6 +5,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { missing } from "../../sim/coverage.ts";
 import { drawPlan, type ProfileChoice } from "../../sim/profiles.ts";
 import type { FarmResult } from "./farm-worker.ts";
 
@@ -40,6 +41,10 @@ export interface FarmSummary {
   readonly events: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly marks: Readonly<Record<string, number>>;
+  /** How often each invariant had something to judge. */
+  readonly judged: Readonly<Record<string, number>>;
+  /** What should happen in a farm of all profiles, and did not. */
+  readonly missing: readonly string[];
   readonly requests: number;
   readonly slowestConvergence: {
     readonly ms: number;
@@ -94,6 +99,7 @@ class Tally {
   #requests = 0;
   readonly #faults = new Map<string, number>();
   readonly #marks = new Map<string, number>();
+  readonly #judged = new Map<string, number>();
   readonly #failures = new Map<string, FarmFailure>();
   #slowest = { ms: 0, profile: "", seed: 0 };
 
@@ -110,6 +116,7 @@ class Tally {
       this.#requests += report.metrics["requests"] ?? 0;
       count(this.#faults, report.faults);
       count(this.#marks, report.marks);
+      count(this.#judged, report.judged);
       const ms = report.metrics["convergedMs"] ?? 0;
       const { profile, seed } = choice;
       if (ms > this.#slowest.ms) this.#slowest = { ms, profile, seed };
@@ -118,10 +125,14 @@ class Tally {
   }
 
   summary(skipped: number, wallMs: number): FarmSummary {
+    const faults = sorted(this.#faults);
+    const marks = sorted(this.#marks);
+    const judged = sorted(this.#judged);
     return {
       ...{ seeds: this.seeds, skipped, wallMs },
       virtualHours: Number((this.#virtualMs / 3_600_000).toFixed(2)),
-      ...{ events: this.#events, faults: sorted(this.#faults), marks: sorted(this.#marks) },
+      ...{ events: this.#events, faults, marks, judged },
+      missing: missing({ faults, marks, judged }),
       ...{ requests: this.#requests, slowestConvergence: this.#slowest },
       failures: [...this.#failures.values()],
     };
