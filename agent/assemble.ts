@@ -69,6 +69,8 @@ export interface NodeSeams<Instance extends LocalInstance> {
   readonly instances: LocalInstances<Instance>;
   readonly outside: EgressOpener;
   readonly actors?: ActorSeams;
+  /** Makes the routing policies; the simulator watches them. */
+  readonly policies?: (random: Random) => RoutingPolicies;
   /** Shared by the nodes of one simulation; an agent has its own. */
   readonly registry?: Registry;
   readonly reader?: StatementReader;
@@ -169,7 +171,7 @@ export class MeshNode<Instance extends LocalInstance> {
         this.actors.router.onCall(peer, payload, deadlineLeftMs, respond),
       report: (event) => listener.onLinkEvent(event),
     });
-    const policies = createRoutingPolicies(seams.random.fork("policies"));
+    const policies = (seams.policies ?? createRoutingPolicies)(seams.random.fork("policies"));
     const services = new Services(policies);
     this.router = this.#createRouter(seams, listener, policies, services);
     this.actors = this.#createActors(seams, listener, policies, services);

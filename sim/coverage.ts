@@ -5,7 +5,7 @@
  */
 
 /** Rare branches that the default profiles reach, by the marks of a run. */
-export const SOMETIMES = [
+const SOMETIMES = [
   "member suspect",
   "member dead",
   "member left",
@@ -20,13 +20,16 @@ export const SOMETIMES = [
   "request link_reset",
   "request no_instance",
   "request unreachable",
+  "breaker open",
+  "breaker half-open",
+  "breaker closed",
   "actor activated",
   "call answered",
   "call deadline_exceeded",
 ] as const;
 
 /** Kinds of faults that the default profiles draw. */
-export const FAULTS = [
+const FAULTS = [
   ...["application errors", "application hangs", "application slow", "clock drift", "clock step"],
   ...["clog", "clone", "crash kill", "crash power", "delay", "disk full", "disk lost"],
   ...["disk rolled back", "disk slow", "disk torn", "half-open", "join wave", "leave", "loss"],

@@ -33,8 +33,6 @@ export interface Report {
   readonly faults: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
   readonly marks: Readonly<Record<string, number>>;
-  /** How often each invariant had something to judge. */
-  readonly judged: Readonly<Record<string, number>>;
   readonly metrics: Readonly<Record<string, number>>;
 }
 
@@ -118,6 +116,11 @@ export class Simulation {
     return this.report();
   }
 
+  /** How often each invariant had something to judge. */
+  get judged(): Readonly<Record<string, number>> {
+    return sorted(this.#panel.judged);
+  }
+
   report(): Report {
     const { world, marks } = this.fleet;
     return {
@@ -127,7 +130,6 @@ export class Simulation {
       faults: sorted(this.#faults.counts),
       violations: this.#panel.violations,
       marks: sorted(marks),
-      judged: sorted(this.#panel.judged),
       metrics: {
         ...this.#measures.summary(this.fleet),
         convergedMs: this.#convergedMs ?? -1,
@@ -182,9 +184,8 @@ export class Simulation {
         if (!this.#hasLapsed()) this.#rest();
         return;
       case "rest":
-        this.#phase = "probe";
         this.#workload.probe();
-        this.#until = world.now + GRACE_MS * 1_000;
+        this.#lastLook(GRACE_MS);
         return;
       case "probe":
         if (!this.#hasLapsed()) {
@@ -213,14 +214,23 @@ export class Simulation {
 
   /** What was under way has arrived: from here on nothing is left to do. Small meshes are asked again. */
   #rest(): void {
-    const { world, hosts } = this.fleet;
+    const { world } = this.fleet;
     const sinceMs = (world.now - this.#healedAt) / 1_000;
+    const isSmall = this.#plan.nodes <= PROBED_NODES_MAX;
+    if (!isSmall) {
+      this.#lastLook(Math.max(0, GRACE_MS - sinceMs));
+      return;
+    }
+    this.#phase = "rest";
+    this.#until = world.now + Math.max(0, QUIET_MS + STAY_MS - sinceMs) * 1_000;
+  }
+
+  #lastLook(forMs: number): void {
+    const { world, hosts } = this.fleet;
+    this.#phase = "probe";
     this.fleet.emit({ kind: "rested" });
     for (const { agent } of hosts) if (agent !== undefined) agent.control.handed = 0;
-    const isSmall = this.#plan.nodes <= PROBED_NODES_MAX;
-    this.#phase = isSmall ? "rest" : "probe";
-    const untilMs = isSmall ? QUIET_MS + STAY_MS : GRACE_MS;
-    this.#until = world.now + Math.max(0, untilMs - sinceMs) * 1_000;
+    this.#until = world.now + forMs * 1_000;
   }
 
   /** Streams that stood still under a fault need their time: agreement counts when it lasts. */

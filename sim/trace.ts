@@ -121,6 +121,23 @@ export type TraceEvent = { readonly at: number } & (
       readonly status: number;
       readonly error: string;
     }
+  /** A breaker changed its state, keeps attempts back, or let one through while open. */
+  | {
+      readonly kind: "breaker";
+      readonly node: number;
+      readonly service: string;
+      /** Of the node and its process. */
+      readonly breaker: number;
+      readonly from: "closed" | "open" | "half-open";
+      readonly to: "closed" | "open" | "half-open" | "held back" | "attempted";
+      /** What tripped it; "" for other changes. */
+      readonly evidence: "hard" | "soft" | "";
+      /** Attempts that succeeded in the former state. */
+      readonly successes: number;
+      /** Of the service: how many there are, and how many were not closed before. */
+      readonly instances: number;
+      readonly ejected: number;
+    }
   /** An actor lives in this process from now on, or no longer. */
   | {
       readonly kind: "activated" | "deactivated";

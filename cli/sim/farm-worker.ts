@@ -8,6 +8,8 @@ export interface FarmResult {
   readonly choice: ProfileChoice;
   /** Undefined if the run itself failed. */
   readonly report: Report | undefined;
+  /** How often each invariant had something to judge. */
+  readonly judged: Readonly<Record<string, number>>;
   readonly failure: string | undefined;
 }
 
@@ -19,9 +21,10 @@ port.on("message", (choice: ProfileChoice) => {
 
 function run(choice: ProfileChoice): FarmResult {
   try {
-    return { choice, report: runPlan(drawPlan(choice)).report, failure: undefined };
+    const { report, judged } = runPlan(drawPlan(choice));
+    return { choice, report, judged, failure: undefined };
   } catch (error) {
     const failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { choice, report: undefined, failure };
+    return { choice, report: undefined, judged: {}, failure };
   }
 }

@@ -109,14 +109,14 @@ class Tally {
 
   add(result: FarmResult): void {
     this.seeds += 1;
-    const { report, choice } = result;
+    const { report, judged, choice } = result;
     if (report !== undefined) {
       this.#virtualMs += report.virtualMs;
       this.#events += report.events;
       this.#requests += report.metrics["requests"] ?? 0;
       count(this.#faults, report.faults);
       count(this.#marks, report.marks);
-      count(this.#judged, report.judged);
+      count(this.#judged, judged);
       const ms = report.metrics["convergedMs"] ?? 0;
       const { profile, seed } = choice;
       if (ms > this.#slowest.ms) this.#slowest = { ms, profile, seed };

@@ -21,6 +21,8 @@ export interface RunOptions {
 
 export interface PlanRun {
   readonly report: Report;
+  /** How often each invariant had something to judge. */
+  readonly judged: Readonly<Record<string, number>>;
   /** The rolling hash after each block of events, for comparing two runs. */
   readonly blocks: readonly string[];
   /** The events of the block that was watched. */
@@ -94,7 +96,8 @@ class Run {
 
   result(): PlanRun {
     const report = { ...this.#simulation.report(), wallMs: Math.round(this.#wallMs) };
-    return { report, blocks: this.#simulation.fleet.world.blocks, watched: this.#watched };
+    const { judged, fleet } = this.#simulation;
+    return { report, judged, blocks: fleet.world.blocks, watched: this.#watched };
   }
 
   #measured<Result>(body: () => Result): Result {

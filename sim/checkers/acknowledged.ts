@@ -19,6 +19,7 @@ function trackAcknowledged() {
 export const acknowledged: CreateChecker = () => {
   const { last, put, forget } = trackAcknowledged();
   const started = new Set<number>();
+  const gone = new Set<number>();
   return {
     name: "S-D4",
     statement: "a registration that was acknowledged is known to all at the end, whatever happened",
@@ -32,14 +33,14 @@ export const acknowledged: CreateChecker = () => {
       deregistered: ({ node, instance }) => put(node, instance, false),
       // A machine that stays broken is dead, and what it offers with it.
       healed: ({ broken }) => {
-        for (const node of broken) forget(node);
+        for (const node of broken) gone.add(node);
       },
       settled: ({ node: viewer, instances }, report) => {
         if (instances.length === 0) return;
         const listed = new Set(instances);
         for (const [key, { node, isThere }] of last) {
           const instance = key.slice(key.indexOf(" ") + 1);
-          if (!isThere || listed.has(instance)) continue;
+          if (!isThere || listed.has(instance) || gone.has(node)) continue;
           report(`n${viewer} does not know ${instance}, acknowledged by n${node}`, [viewer, node]);
         }
       },

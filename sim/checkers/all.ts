@@ -6,12 +6,14 @@ import { answered } from "./answered.ts";
 import { atMostOnce } from "./at-most-once.ts";
 import { backoff } from "./backoff.ts";
 import { boundedState } from "./bounded-state.ts";
+import { breakerStates } from "./breaker-states.ts";
 import { callAnswered } from "./call-answered.ts";
 import { callOnce } from "./call-once.ts";
 import type { CreateChecker } from "./checker.ts";
 import { completeness } from "./completeness.ts";
 import { deadTarget } from "./dead-target.ts";
 import { documentProvenance } from "./document-provenance.ts";
+import { ejectedShare } from "./ejected-share.ts";
 import { flapping } from "./flapping.ts";
 import { forwardedWhole } from "./forwarded-whole.ts";
 import { freshEpoch } from "./fresh-epoch.ts";
@@ -37,6 +39,7 @@ import { rejoined } from "./rejoined.ts";
 import { retryBudget } from "./retry-budget.ts";
 import { sameRoot } from "./same-root.ts";
 import { stalledAccuser } from "./stalled-accuser.ts";
+import { stuckBreaker } from "./stuck-breaker.ts";
 import { toldLeave } from "./told-leave.ts";
 
 export const CHECKERS: readonly CreateChecker[] = [
@@ -69,8 +72,11 @@ export const CHECKERS: readonly CreateChecker[] = [
   answered,
   oneOutcome,
   atMostOnce,
+  breakerStates,
   halfOpenProbes,
   openBreaker,
+  ejectedShare,
+  stuckBreaker,
   retryBudget,
   amplification,
   futileRepeat,

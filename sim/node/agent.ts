@@ -27,6 +27,7 @@ import type { Fleet } from "./fleet.ts";
 import type { Host } from "./host.ts";
 import { SimLinks } from "./links.ts";
 import { TALLY_SERVICE, tallyOf } from "./tally.ts";
+import { type BreakerNews, watchedPolicies } from "./watched-policies.ts";
 
 /** How often the daemon looks whether its event loop runs late. */
 const MONITOR_MS = 100;
@@ -87,6 +88,7 @@ export class Agent {
         ...{ control: this.control, links: this.links },
         ...{ registry: fleet.registry, reader: fleet.reader },
         flushSoon: (callback) => world.atTurnEnd(callback),
+        policies: (source) => watchedPolicies(source, (news) => this.#onBreaker(news)),
         instances: this.#instances(),
         outside: {
           open: (_host, _port, _request, observer) =>
@@ -107,7 +109,8 @@ export class Agent {
     this.node.start(seeds);
     for (const message of this.host.disk.documents()) this.node.control.restore(message);
     const { callsPerSecond = 0 } = this.fleet.plan.workload;
-    if (callsPerSecond > 0) this.#hostActors();
+    // A clone is there to trouble the one that it copies, not to offer anything.
+    if (callsPerSecond > 0 && this.host.index < this.fleet.plan.nodes) this.#hostActors();
     this.offer();
   }
 
@@ -272,6 +275,11 @@ export class Agent {
     const why = fleet.named(event.why);
     fleet.emit({ kind: "belief", node: host.index, subject, belief, epoch, incarnation, why });
     fleet.mark(`member ${event.kind}`);
+  }
+
+  #onBreaker(news: BreakerNews): void {
+    if (news.to !== "held back") this.fleet.mark(`breaker ${news.to}`);
+    this.fleet.emit({ kind: "breaker", node: this.host.index, ...news });
   }
 
   #onRecord(record: DecisionRecord): void {

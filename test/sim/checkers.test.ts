@@ -405,7 +405,36 @@ const restCases: typeof cases = [
     [later, stored(1, 1), { ...stored(2, 1), node: 2 } as TraceEvent],
   ],
 ];
-const allCases = [...cases, ...actorCases, ...restCases];
+const breaker = (at: number, from: string, to: string, more: object = {}): TraceEvent =>
+  ({
+    ...{ at, kind: "breaker", node: 0, service: "default/s", breaker: 1, from, to },
+    ...{ evidence: "", successes: 2, instances: 4, ejected: 0, ...more },
+  }) as TraceEvent;
+const breakerCases: typeof cases = [
+  ["S-B1", [breaker(S, "closed", "half-open")], [breaker(S, "open", "half-open")]],
+  ["S-B1", [breaker(S, "open", "attempted")], [breaker(S, "open", "held back")]],
+  [
+    "S-B1",
+    [breaker(S, "half-open", "closed", { successes: 1 })],
+    [breaker(S, "half-open", "closed", { successes: 2 })],
+  ],
+  [
+    "S-B4",
+    [breaker(S, "closed", "open", { evidence: "soft", ejected: 2 })],
+    [breaker(S, "closed", "open", { evidence: "hard", ejected: 2 })],
+  ],
+  [
+    "L-B5",
+    [breaker(S, "closed", "open"), breaker(60 * S, "open", "held back")],
+    [breaker(S, "closed", "open"), breaker(40 * S, "open", "held back")],
+  ],
+  [
+    "L-B5",
+    [breaker(S, "open", "half-open"), breaker(60 * S, "half-open", "held back")],
+    [breaker(S, "open", "half-open"), breaker(20 * S, "half-open", "held back")],
+  ],
+];
+const allCases = [...cases, ...actorCases, ...restCases, ...breakerCases];
 
 describe("the checkers", () => {
   it.each(allCases)("%s finds its violation, and nothing in a trace without", (name, bad, good) => {

@@ -1,0 +1,40 @@
+/** L-B5. */
+import { BREAKER_DEFAULTS } from "../../policies/breaker.ts";
+import type { CreateChecker } from "./checker.ts";
+
+/** The longest that it may stay open, by a slow clock. */
+const OPEN_US = BREAKER_DEFAULTS.openMaxMs * (1 + BREAKER_DEFAULTS.openJitter) * 1_000 * 1.01;
+/** Attempts end by their deadline, actors' calls and requests alike; their process may be slow. */
+const PROBE_US = 30_000_000;
+
+export const stuckBreaker: CreateChecker = () => {
+  const since = new Map<string, number>();
+  return {
+    name: "L-B5",
+    statement:
+      "no breaker keeps attempts back for longer than its open time and that of its probes",
+    countsCases: true,
+    on: {
+      start: ({ node }) => {
+        for (const key of since.keys()) if (key.startsWith(`${node} `)) since.delete(key);
+      },
+      // A process that stands still lets its attempts wait, too.
+      resumed: ({ node, at }) => {
+        for (const key of since.keys()) if (key.startsWith(`${node} `)) since.set(key, at);
+      },
+      breaker: ({ at, node, service, breaker, from, to }, report) => {
+        const key = `${node} ${breaker}`;
+        if (to !== "held back") {
+          since.set(key, at);
+          return;
+        }
+        report.judged();
+        const forUs = at - (since.get(key) ?? at);
+        if (forUs <= (from === "open" ? OPEN_US : PROBE_US)) return;
+        const what = `has kept attempts back for ${forUs / 1_000} ms, ${from}`;
+        report(`breaker ${breaker} of n${node} for ${service} ${what}`, [node]);
+        since.set(key, at);
+      },
+    },
+  };
+};
