@@ -51,6 +51,8 @@ export class Faults {
     const { hosts, plan } = site.fleet;
     site.endAll();
     const broken = new Set(plan.broken?.map(({ node }) => node));
+    // The documents of a member that stays dead are kept by their lease, so by each node's clock.
+    if (broken.size > 0) this.#machines.setClocksRight();
     for (const host of hosts) if (!broken.has(host.index)) site.powerUp(host);
     for (const each of plan.broken ?? []) this.#breakForGood(each);
   }

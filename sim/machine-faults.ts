@@ -8,6 +8,8 @@ const LEAVE_DRAIN_MS = 5_000;
 
 export class MachineFaults {
   readonly #site: FaultSite;
+  /** How clocks were before anybody touched them. */
+  readonly #clocks = new Map<number, { readonly offsetMs: number; readonly driftPpm: number }>();
   #clones = 0;
 
   constructor(site: FaultSite) {
@@ -132,12 +134,22 @@ export class MachineFaults {
 
   clock({ node, stepMs, driftPpm }: EventOf<"clock">): void {
     const host = this.#site.host(node);
+    if (!this.#clocks.has(node)) this.#clocks.set(node, { ...host.machine });
     if (stepMs !== 0) this.#site.count("clock step");
     host.machine.offsetMs += stepMs;
     if (driftPpm === undefined) return;
     this.#site.count("clock drift");
     host.machine.driftPpm = driftPpm;
     host.agent?.clock.setRate(driftPpm);
+  }
+
+  /** Every clock is again as it was at first. */
+  setClocksRight(): void {
+    for (const [node, { offsetMs, driftPpm }] of this.#clocks) {
+      const { machine, agent } = this.#site.host(node);
+      Object.assign(machine, { offsetMs, driftPpm });
+      agent?.clock.setRate(driftPpm);
+    }
   }
 
   disk({ node, forMs, mode = "full" }: EventOf<"disk">): void {
