@@ -162,7 +162,8 @@ function comparison(title: string, group: readonly Row[], own: string): string[]
 
 function ratioText(group: readonly Row[], own: string, row: Row): string {
   const ratio = group.find(({ subject }) => subject === own)?.ratios[row.subject];
-  return ratio === undefined ? "" : ratio.toFixed(2);
+  // Nothing is a multiple of none.
+  return ratio === undefined || !Number.isFinite(ratio) ? "" : ratio.toFixed(2);
 }
 
 function figure(value: number): string {

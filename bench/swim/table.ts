@@ -48,7 +48,8 @@ export function verdicts(of: ResultsOf, starveMs: number): string[] {
   const all = (subject: Subject) =>
     summarize(ANOMALIES.flatMap((anomalies) => of(subject, anomalies)));
   const [ours, swim, lifeguard] = [all("grapevine"), all("swim"), all("lifeguard")];
-  const share = (value: number) => `${((100 * value) / swim.falsePositives).toFixed(2)}%`;
+  const share = (value: number) =>
+    swim.falsePositives === 0 ? "none" : `${((100 * value) / swim.falsePositives).toFixed(2)}%`;
   const missed = (subject: Summary) => subject.undetected;
   const lines = [
     `of plain SWIM's false positives: grapevine ${share(ours.falsePositives)}, ` +
