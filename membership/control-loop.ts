@@ -188,6 +188,7 @@ export class ControlLoop implements ControlListener {
   }
 
   onPacket(peer: NodeId, packet: Uint8Array): void {
+    if (packet[0] === MEMBERSHIP_PACKET && this.#isCalmPacket(peer, packet)) return;
     this.#run((now) => {
       const body = packet.subarray(1);
       this.#parts.membership.onHeard(peer, now);
@@ -230,6 +231,12 @@ export class ControlLoop implements ControlListener {
       );
     }
     return "unknown kind of packet";
+  }
+
+  #isCalmPacket(peer: NodeId, packet: Uint8Array): boolean {
+    if (this.#stopped) return false;
+    const { membership, clock } = this.#parts;
+    return membership.onCalmPacket(peer, packet, 1, clock.now(), this.#membershipOutput);
   }
 
   /** One input from start to end: the input itself, what follows from it, the view, the timer. */

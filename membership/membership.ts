@@ -6,19 +6,19 @@
  * an operator, because dead members and seeds are tried for ever and each contact with one held
  * dead tells it so.
  */
-import type { CloseReason, Random, Signer, Verifier } from "../core/seams.ts";
+import type { CloseReason, Random } from "../core/seams.ts";
 import type { MemberState, Millis, NodeId } from "../core/types.ts";
 import { Awareness } from "./awareness.ts";
-import type { MembershipConfig } from "./config.ts";
 import { Connections } from "./connections.ts";
 import { Gossip } from "./gossip.ts";
 import { type Ingested, Ledger } from "./ledger.ts";
 import { MemberSync } from "./member-sync.ts";
 import { ABSENT, DEAD, FORGOTTEN, Members } from "./members.ts";
+import type { MembershipOptions } from "./membership-options.ts";
 import { Observers } from "./observers.ts";
 import type { MemberEvent, MemberRow, MembershipOutput, PacketVerdict } from "./output.ts";
 import { OwnStatement } from "./own.ts";
-import { decodePacket, type MemberPacket } from "./packets.ts";
+import { decodePacket, decodePlain, type MemberPacket } from "./packets.ts";
 import { Peers } from "./peers.ts";
 import { Prober } from "./probe.ts";
 import type { Statement } from "./records.ts";
@@ -27,6 +27,7 @@ import { Rumours } from "./rumours.ts";
 import { Suspicions } from "./suspicion.ts";
 import { Verdicts } from "./verdicts.ts";
 
+export type { MembershipOptions } from "./membership-options.ts";
 export type { MemberEvent, MemberRow, MembershipOutput, PacketVerdict } from "./output.ts";
 
 /** Connections beyond this are refused; the transport's own limit is lower. */
@@ -36,22 +37,6 @@ const STALL_MS = 300;
 const TICK_MS = 1_000;
 /** A connected peer whose statement is still unknown is asked again. */
 const RESYNC_MS = 1_000;
-
-export interface MembershipOptions {
-  readonly self: NodeId;
-  /** Persisted before use, and greater than any earlier one of this identity. */
-  readonly epoch: number;
-  /** Random per process start. */
-  readonly nonce: number;
-  /** HOST:PORT at which others reach this node's control plane. */
-  readonly bind: string;
-  readonly config: MembershipConfig;
-  readonly random: Random;
-  readonly signer: Signer;
-  readonly verifier: Verifier;
-  /** Shared by the nodes of one simulation; an agent has its own. */
-  readonly registry?: Registry;
-}
 
 interface Parts {
   readonly own: OwnStatement;
@@ -219,6 +204,37 @@ export class Membership {
   /** Any authenticated bytes from a peer, on any plane, count as an answer. */
   onHeard(peer: NodeId, now: Millis): void {
     this.#peers.onHeard(peer, now);
+  }
+
+  /**
+   * The short way of nearly all packets in a calm mesh, from `at` on: a ping or an ack without
+   * records while nobody is doubted and there is nothing to tell. It changes neither a deadline nor
+   * anything that others see. False: it is not that, and nothing was done.
+   */
+  onCalmPacket(
+    from: NodeId,
+    bytes: Uint8Array,
+    at: number,
+    now: Millis,
+    out: MembershipOutput,
+  ): boolean {
+    const packet = decodePlain(bytes, at);
+    if (packet === undefined || this.#hasLeft || !this.#isCalm()) return false;
+    this.#peers.onHeard(from, now);
+    const { prober } = this.#running();
+    if (packet.kind === "ping") prober.onPing(from, packet.seq, out);
+    else prober.onAck(from, packet.seq, now, out);
+    return true;
+  }
+
+  #isCalm(): boolean {
+    const { members, ledger, verdicts } = this.#running();
+    return (
+      this.#rumours.size + this.#doubts.size + this.#suspicions.size === 0 &&
+      !members.hasAccused &&
+      !ledger.hasPrivateVerdicts &&
+      !verdicts.hasResets
+    );
   }
 
   onPacket(from: NodeId, bytes: Uint8Array, now: Millis, out: MembershipOutput): PacketVerdict {

@@ -55,6 +55,8 @@ export type MemberPacket =
   | { readonly kind: "pull"; readonly wanted: Uint8Array }
   | { readonly kind: "unknown" };
 
+export type PlainPacket = Extract<MemberPacket, { kind: "ping" | "ack" }>;
+
 export function encodePacket(packet: Exclude<MemberPacket, { kind: "unknown" }>): Uint8Array {
   switch (packet.kind) {
     case "ping":
@@ -78,7 +80,7 @@ export function encodePacket(packet: Exclude<MemberPacket, { kind: "unknown" }>)
 
 export function decodePacket(bytes: Uint8Array): MemberPacket | undefined {
   if (bytes.length > CONTROL_PACKET_BYTES_MAX) return undefined;
-  const plain = decodePlain(bytes);
+  const plain = decodePlain(bytes, 0);
   if (plain !== undefined) return plain;
   const fields = decode(bytes);
   if (!Array.isArray(fields)) return undefined;
@@ -136,17 +138,22 @@ function encodePlain(kind: 1 | 2, seq: number, records: Records): Uint8Array {
   return bytes;
 }
 
-function decodePlain(bytes: Uint8Array): MemberPacket | undefined {
+/** The ping or ack from `at` to the end; undefined if there is anything else. */
+export function decodePlain(bytes: Uint8Array, at: number): PlainPacket | undefined {
+  const kind = bytes[at + 1];
   const isPlain =
-    bytes.length === PLAIN_BYTES &&
-    bytes[0] === LIST_OF_3 &&
-    (bytes[1] === 1 || bytes[1] === 2) &&
-    bytes[2] === U32 &&
-    bytes[7] === EMPTY_LIST;
+    bytes.length - at === PLAIN_BYTES &&
+    bytes[at] === LIST_OF_3 &&
+    (kind === 1 || kind === 2) &&
+    bytes[at + 2] === U32 &&
+    bytes[at + 7] === EMPTY_LIST;
   if (!isPlain) return undefined;
-  const low = ((bytes[4] as number) << 16) | ((bytes[5] as number) << 8) | (bytes[6] as number);
-  const seq = (bytes[3] as number) * 0x100_0000 + low;
-  return { kind: bytes[1] === 1 ? "ping" : "ack", seq, records: NO_RECORDS };
+  const low =
+    ((bytes[at + 4] as number) << 16) |
+    ((bytes[at + 5] as number) << 8) |
+    (bytes[at + 6] as number);
+  const seq = (bytes[at + 3] as number) * 0x100_0000 + low;
+  return { kind: kind === 1 ? "ping" : "ack", seq, records: NO_RECORDS };
 }
 
 function bucketBytes(buckets: Uint32Array): Uint8Array {

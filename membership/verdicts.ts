@@ -86,6 +86,11 @@ export class Verdicts {
     else ledger.accuse(slot, "suspect", basis, now, out);
   }
 
+  /** True while a connection that broke off has not been explained. */
+  get hasResets(): boolean {
+    return this.#resets.size > 0;
+  }
+
   /** The member answered a probe (`isAnswer`) or was heard in any other way. */
   onEvidenceOfLife(peer: NodeId, isAnswer: boolean, now: Millis, out: MembershipOutput): void {
     const { members, suspicions, ledger } = this.#parts;
