@@ -76,7 +76,9 @@ class YamlReader implements Places {
   }
 
   read(): ConfigFile {
-    for (const { message, pos } of this.#document.errors) {
+    // A tag that nothing here understands is only a warning to the library, and a mistake to us.
+    const { errors, warnings } = this.#document;
+    for (const { message, pos } of [...errors, ...warnings]) {
       this.#problems.push(`${this.#at(pos[0])}: ${message}`);
     }
     if (this.#problems.length > 0) return this.#result([]);

@@ -25,6 +25,12 @@ describe("the configuration file", () => {
     expect(read(text)).toEqual({ given: new Map(), services: [], problems: [] });
   });
 
+  it("refuses a tag that nothing here understands, and names its place", () => {
+    expect(problems('name: !!js/function "x"\n')).toEqual([
+      expect.stringMatching(/^a\.yaml:1:7: Unresolved tag/),
+    ]);
+  });
+
   it("follows anchors", () => {
     const { given } = read("zone: &z north\nregion: *z\n");
     expect(given.get("region")?.[0]?.text).toBe("north");
