@@ -70,7 +70,8 @@ export class LocalClock implements Clock {
   /** The first microsecond of the world at which this clock shows `when` or more. */
   worldTimeOf(when: Millis): number {
     const elapsedUs = ((when - this.#sinceMs) * 1_000) / this.#rate;
-    let at = this.#since + Math.max(0, Math.floor(elapsedUs));
+    // What was before the last change of the rate is told nearly right.
+    let at = Math.max(0, this.#since + Math.floor(elapsedUs));
     while (this.#localAt(at) < when) at += 1;
     return at;
   }
