@@ -16,7 +16,7 @@ const road = { baseUs: 200, jitterUs: 50, loss: 0, bytesPerSecond: 0 };
 const quiet = { clog: false, loss: 0, delayMs: 0, jitterMs: 0, bytesPerSecond: 0 };
 const plan: Plan = {
   ...{ version: 1, seed: 11, profile: "small", nodes: 4, zones: 2 },
-  ...{ joinMs: 1_000, virtualMs: 18_000, convergeMs: 60_000, preset: "lan", membership: {} },
+  ...{ joinMs: 1_000, virtualMs: 24_000, convergeMs: 60_000, preset: "lan", membership: {} },
   ...{ push: true, leaseMs: 43_200_000, clockOffsetMs: 0, clockDriftPpm: 0 },
   network: {
     ...{ sameZone: road, otherZone: road, giveUpMs: 20_000 },
@@ -32,7 +32,7 @@ const plan: Plan = {
     { atMs: 4_000, kind: "road", from: [0], to: [3], forMs: 2_000, ...quiet, delayMs: 200 },
     { atMs: 5_000, kind: "pause", node: 1, forMs: 2_000, resume: "io" },
     { atMs: 7_500, kind: "deregister", node: 1, service: "s1", id: "x1" },
-    { atMs: 8_000, kind: "partition", left: [3], forMs: 9_000, oneWay: false },
+    { atMs: 8_000, kind: "partition", left: [3], forMs: 15_000, oneWay: false },
   ],
 };
 
