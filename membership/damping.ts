@@ -4,8 +4,9 @@
  * waits first until its own probes have been answered for a while without a break, longer each
  * time: so it stays dead for all until its network is well, instead of coming and going for ever,
  * and is back soon after. The owner damps itself because only the owner raises its incarnation:
- * everybody else then agrees without a rule of their own. A member whose probes are answered is
- * never held back, so that a sick or lying observer cannot hold a healthy member down.
+ * everybody else then agrees without a rule of their own. A member whose probes are answered
+ * contradicts suspicions at once, and deaths after a short rest at most, so that a sick or lying
+ * observer cannot hold a healthy member down.
  */
 import type { Millis } from "../core/types.ts";
 

@@ -54,9 +54,13 @@ const DOUBT_FACTOR = 3;
 /** A refutation that waits for a sound time; no longer than this, for every death must end. */
 const HELD_BACK_MS_MAX = 600_000;
 
+/** Between a death that is not among the first and its refutation: everybody gets a rest. */
+const REST_MS = 2_000;
+
 interface Refutal {
   readonly life: Life;
   readonly soundMs: number;
+  readonly earliestAt: Millis;
   readonly latestAt: Millis;
 }
 
@@ -238,7 +242,9 @@ export class Ledger {
     awareness.onRefuted();
     const soundMs = this.#damping.soundMs(record.verdict, now);
     const latestAt = this.#refutal?.latestAt ?? ((now + HELD_BACK_MS_MAX) as Millis);
-    const refutal = { life: record, soundMs, latestAt };
+    const restMs = soundMs > 0 && record.verdict !== "suspect" ? REST_MS : 0;
+    const earliestAt = (now + restMs) as Millis;
+    const refutal = { life: record, soundMs, earliestAt, latestAt };
     if (this.#mayRefute(refutal, now)) this.#raise(record, now, out);
     else this.#refutal = refutal;
     this.#emit(
@@ -251,8 +257,9 @@ export class Ledger {
     return "news";
   }
 
-  #mayRefute({ soundMs, latestAt }: Refutal, now: Millis): boolean {
-    return soundMs === 0 || now - this.#parts.soundSince() >= soundMs || now >= latestAt;
+  #mayRefute({ soundMs, earliestAt, latestAt }: Refutal, now: Millis): boolean {
+    if (soundMs === 0 || now >= latestAt) return true;
+    return now >= earliestAt && now - this.#parts.soundSince() >= soundMs;
   }
 
   #onStranger(statement: Statement, now: Millis, out: MembershipOutput): Ingested {

@@ -90,6 +90,35 @@ describe("bad input from a peer", () => {
     expect((network.packets - packetsBefore) / 65 / 3).toBeLessThan(60);
   });
 
+  it("that calls a sound member dead again and again makes it pause for seconds, never for good", () => {
+    const { network, hosts, sender } = pair();
+    const victim = network.at(2);
+    network.run(60_000);
+    const incarnationOf = (host: typeof victim) =>
+      host.membership?.snapshot().members.find(({ self }) => self)?.incarnation ?? 0;
+    let refuted = incarnationOf(victim);
+    const waits: number[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      const accusation = signAccusation(testSigner(sender.id), {
+        subject: victim.id,
+        epoch: 1,
+        incarnation: refuted,
+        verdict: "dead",
+        basis: "refused",
+      });
+      const packet = encodePacket({ kind: "push", records: [accusation.bytes], doubts: [] });
+      network.input(victim, (now, out) => victim.membership?.onPacket(sender.id, packet, now, out));
+      const wait = network.runUntil(() => incarnationOf(victim) > refuted, 10_000, 10);
+      waits.push(wait ?? Number.POSITIVE_INFINITY);
+      refuted = incarnationOf(victim);
+    }
+    expect(waits.slice(0, 3)).toEqual([0, 0, 0]);
+    for (const wait of waits.slice(4)) expect(wait).toBeGreaterThanOrEqual(2_000);
+    expect(Math.max(...waits)).toBeLessThan(3_100);
+    network.run(5_000);
+    expect(network.agreeAlive(hosts, hosts)).toBe(true);
+  });
+
   it("about a member nobody knows is passed on, so that it can answer when it comes", () => {
     const { network, hosts, receiver, sender } = pair();
     const stranger = nodeId("stranger");
