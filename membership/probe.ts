@@ -48,7 +48,7 @@ interface Subject {
   /** Set while a ping waits for its verdict. */
   timeoutAt: Millis | undefined;
   isAnswered: boolean;
-  /** Answered within a timeout that local health does not stretch. */
+  /** Answered within the timeout that neither local health nor a slow network stretches. */
   isPrompt: boolean;
   /** Rounds in a row without a sign of life, and heard rounds without an ack. */
   misses: number;
@@ -207,7 +207,7 @@ export class Prober {
     subject.unanswered = 0;
     const peer = this.#parts.peers.get(from);
     const roundTripMs = now - subject.sentAt;
-    subject.isPrompt = roundTripMs <= this.#timeoutMs(peer, 1);
+    subject.isPrompt = roundTripMs <= this.#parts.config.probeTimeoutMs;
     if (peer !== undefined) this.#parts.peers.onRoundTrip(peer, roundTripMs);
     this.#parts.verdicts.onEvidenceOfLife(from, true, now, out);
   }
@@ -273,17 +273,17 @@ export class Prober {
       subject.isAnswered = false;
       subject.isPrompt = false;
       const peer = this.#parts.peers.get(subject.id);
-      subject.timeoutAt = (now + this.#timeoutMs(peer, awareness.factor)) as Millis;
+      subject.timeoutAt = (now + this.#timeoutMs(peer)) as Millis;
       if (peer !== undefined) {
         this.#parts.send(subject.id, { kind: "ping", seq: subject.seq, records: [] }, out);
       }
     }
   }
 
-  #timeoutMs(peer: Peer | undefined, factor: number): number {
-    const { config } = this.#parts;
+  #timeoutMs(peer: Peer | undefined): number {
+    const { config, awareness } = this.#parts;
     const adaptive = Math.max(config.probeTimeoutMs, (peer?.rttMs ?? 0) * RTT_FACTOR);
-    return Math.min(adaptive, config.probeTimeoutMsMax) * factor;
+    return Math.min(adaptive, config.probeTimeoutMsMax) * awareness.factor;
   }
 
   /** The time for an answer is over. */

@@ -57,8 +57,11 @@ export class Verdicts {
   }
 
   isIsolated(now: Millis): boolean {
-    const { peers, config } = this.#parts;
-    const silenceMs = config.probeIntervalMs * ISOLATION_INTERVALS;
+    const { peers, config, ledger, members } = this.#parts;
+    // On a network that this node knows to be bad, silence of a few seconds comes and goes.
+    const silenceMs = ledger.isHeldBack
+      ? suspicionBounds(config, members.present).maxMs
+      : config.probeIntervalMs * ISOLATION_INTERVALS;
     return peers.lastHeardAt === undefined || now - peers.lastHeardAt > silenceMs;
   }
 
