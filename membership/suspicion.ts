@@ -10,6 +10,11 @@ import { compareLives } from "./records.ts";
 
 /** Accusers remembered per suspicion; a few more than can shorten it. */
 const ACCUSERS_MAX = 4;
+/**
+ * A member that others accuse, too, and that was told and has not contradicted for this many times
+ * the shortest suspicion holds itself back: that it is heard now and then does not save it.
+ */
+const UNREFUTED_FACTOR = 3;
 /** Confirmations by others that bring the timeout down to its minimum. */
 const CONFIRMATIONS_NEEDED = 2;
 
@@ -22,6 +27,8 @@ export interface OwnCase {
   readonly otherObservers: number;
   /** Passed while this node heard nobody: stays here. */
   readonly isPrivate: boolean;
+  /** It was heard since: only its silence about what it is accused of still speaks against it. */
+  isHeard: boolean;
   /** Added for stalls of this process. */
   delayedMs: number;
 }
@@ -75,7 +82,15 @@ export class Suspicions {
     this.#own.add(slot);
   }
 
-  /** The subject answered: this node accuses it no longer. */
+  /** The subject was heard: this node alone accuses it no longer. */
+  onHeard(slot: number): void {
+    const suspicion = this.#bySlot.get(slot);
+    if (suspicion?.own === undefined) return;
+    if (suspicion.accusers.size === 0 || suspicion.own.isPrivate) this.withdraw(slot);
+    else suspicion.own.isHeard = true;
+  }
+
+  /** This node accuses it no longer. */
   withdraw(slot: number): void {
     const suspicion = this.#bySlot.get(slot);
     if (suspicion !== undefined) suspicion.own = undefined;
@@ -98,7 +113,8 @@ export class Suspicions {
   verdictAt(suspicion: Suspicion): Millis | undefined {
     const { own } = suspicion;
     if (own === undefined) return undefined;
-    const timeoutMs = suspicionTimeoutMs(own, suspicion.accusers.size);
+    const shortestMs = own.isHeard ? own.minMs * UNREFUTED_FACTOR : 0;
+    const timeoutMs = Math.max(shortestMs, suspicionTimeoutMs(own, suspicion.accusers.size));
     return (own.startedAt + own.delayedMs + timeoutMs) as Millis;
   }
 

@@ -24,11 +24,6 @@ const RECHECK_MS = 1_000;
 /** A refused attempt convicts if the connection broke off this recently. */
 const RESET_MEMORY_MS = 5_000;
 const RESETS_MAX = 1_024;
-/**
- * A member that was told and has not contradicted for this many times the shortest suspicion holds
- * itself back: what is heard of it does not save it any more.
- */
-const UNREFUTED_FACTOR = 3;
 
 export interface VerdictParts {
   readonly config: MembershipConfig;
@@ -83,6 +78,7 @@ export class Verdicts {
       ...suspicionBounds(config, members.present),
       otherObservers: others.length,
       isPrivate,
+      isHeard: false,
       delayedMs: 0,
     });
     if (isPrivate) ledger.showPrivately(slot, SUSPECT, now, out);
@@ -104,8 +100,7 @@ export class Verdicts {
     if (ledger.hasPrivateVerdicts) ledger.clearPrivate(slot, now, out);
     const own = suspicions.get(slot)?.own;
     if (own === undefined || (own.basis === "deaf" && !isAnswer)) return;
-    if (now - members.since(slot) > own.minMs * UNREFUTED_FACTOR && !own.isPrivate) return;
-    suspicions.withdraw(slot);
+    suspicions.onHeard(slot);
   }
 
   /** A connection broke off without a goodbye: the next attempt to connect tells why. */

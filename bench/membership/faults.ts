@@ -39,7 +39,7 @@ export async function measureFault(
     (cluster) => `${NAMES[fault]}: ${judge(cluster, struck.name, struckAt, addTo(cluster))}`,
   );
   const healedAt = performance.now();
-  lan.heal(struck.at);
+  lan.heal();
   const healed = clusters.map(async (cluster) => {
     let last = 0;
     for (const name of cluster.names) {

@@ -1,7 +1,8 @@
 /**
  * Machines that can be cut off on their own: a network namespace for each, joined by a bridge in a
- * namespace of its own, so that the host's network is left alone. Faults are nftables rules in the
- * namespace of the machine that they strike. Needs root on Linux, iproute2 and nftables.
+ * namespace of its own, so that the host's network is left alone. Faults are nftables rules at the
+ * bridge: a machine whose own rules drop what it sends would be told so by its kernel. Needs root on
+ * Linux, iproute2 and nftables.
  */
 import { spawnSync } from "node:child_process";
 import { findProgram } from "../harness/machine.ts";
@@ -10,17 +11,18 @@ const PREFIX = `gvbench${process.pid}`;
 const HUB = `${PREFIX}-hub`;
 const SUBNET = "10.77.0";
 
-/** What nftables does with packets at the interface of the struck machine. */
+/** What the bridge does with packets from (in) or to (out) the struck machine. */
 export type Fault = "deaf" | "mute" | "loss in" | "loss out" | "loss both";
 
-const RULES: Readonly<Record<Fault, readonly (readonly ["input" | "output", string])[]>> = {
-  deaf: [["input", "drop"]],
-  mute: [["output", "drop"]],
-  "loss in": [["input", "numgen random mod 100 < 80 drop"]],
-  "loss out": [["output", "numgen random mod 100 < 80 drop"]],
+const LOSS = "numgen random mod 100 < 80 drop";
+const RULES: Readonly<Record<Fault, readonly (readonly ["from" | "to", string])[]>> = {
+  deaf: [["to", "drop"]],
+  mute: [["from", "drop"]],
+  "loss in": [["to", LOSS]],
+  "loss out": [["from", LOSS]],
   "loss both": [
-    ["input", "numgen random mod 100 < 80 drop"],
-    ["output", "numgen random mod 100 < 80 drop"],
+    ["to", LOSS],
+    ["from", LOSS],
   ],
 };
 
@@ -31,7 +33,7 @@ export function whyNoLan(): string | undefined {
   if (missing.length > 0) return "not installed: apt-get install iproute2 nftables";
   const made = attempt(["ip", "netns", "add", HUB]);
   if (made !== undefined) return `network namespaces are not allowed here (root?): ${made}`;
-  const inside = attempt(["ip", "netns", "exec", HUB, "nft", "list", "ruleset"]);
+  const inside = attempt(["ip", "netns", "exec", HUB, "nft", ruleOf("x", "from", LOSS)]);
   attempt(["ip", "netns", "del", HUB]);
   return inside === undefined ? undefined : `nftables does not work here: ${inside}`;
 }
@@ -61,15 +63,14 @@ export class Lan implements Disposable {
   }
 
   strike(at: number, fault: Fault): void {
-    for (const [hook, rule] of RULES[fault]) {
-      const side = hook === "input" ? "iifname" : "oifname";
-      const chain = `{ type filter hook ${hook} priority 0; ${side} "eth0" ${rule}; }`;
-      must([...this.within(at), "nft", `table inet fault { chain ${hook} ${chain}; }`]);
+    for (const [direction, what] of RULES[fault]) {
+      must(["ip", "netns", "exec", HUB, "nft", ruleOf(`port${at}`, direction, what)]);
     }
   }
 
-  heal(at: number): void {
-    must([...this.within(at), "nft", "flush ruleset"]);
+  /** Ends all faults. */
+  heal(): void {
+    must(["ip", "netns", "exec", HUB, "nft", "flush ruleset"]);
   }
 
   [Symbol.dispose](): void {
@@ -91,6 +92,12 @@ export class Lan implements Disposable {
     must(["ip", "-n", name, "addr", "add", `${this.address(at)}/24`, "dev", "eth0"]);
     must(["ip", "-n", name, "link", "set", "eth0", "up"]);
   }
+}
+
+function ruleOf(port: string, direction: "from" | "to", what: string): string {
+  const match = `${direction === "from" ? "iifname" : "oifname"} "${port}" ether type ip`;
+  const hook = "type filter hook forward priority 0";
+  return `table bridge fault { chain ${direction} { ${hook}; ${match} ${what}; }; }`;
 }
 
 function machine(at: number): string {

@@ -112,8 +112,8 @@ describe("bad input from a peer", () => {
       waits.push(wait ?? Number.POSITIVE_INFINITY);
       refuted = incarnationOf(victim);
     }
-    expect(waits.slice(0, 3)).toEqual([0, 0, 0]);
-    for (const wait of waits.slice(4)) expect(wait).toBeGreaterThanOrEqual(2_000);
+    expect(waits[0]).toBe(0);
+    for (const wait of waits.slice(1)) expect(wait).toBeGreaterThanOrEqual(2_000);
     expect(Math.max(...waits)).toBeLessThan(3_100);
     network.run(5_000);
     expect(network.agreeAlive(hosts, hosts)).toBe(true);

@@ -81,17 +81,17 @@ describe("local health", () => {
 });
 
 describe("flap damping", () => {
-  it("lets the first deaths be refuted at once and asks for ever longer sound times later", () => {
+  it("lets the first death be refuted at once and asks for ever longer sound times later", () => {
     const damping = new Damping();
     const waits = Array.from({ length: 9 }, () => damping.soundMs("dead", ms(0)));
-    expect(waits).toEqual([0, 0, 0, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000]);
+    expect(waits).toEqual([0, 2_000, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000, 32_000]);
   });
 
   it("counts two suspicions as one death", () => {
     const damping = new Damping();
     const waits = Array.from({ length: 8 }, () => damping.soundMs("suspect", ms(0)));
-    expect(waits.lastIndexOf(0)).toBe(6);
-    expect(waits.at(-1)).toBe(2_000);
+    expect(waits.lastIndexOf(0)).toBe(2);
+    expect(waits[3]).toBe(2_000);
   });
 
   it("forgets with time", () => {
