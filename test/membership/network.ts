@@ -396,11 +396,7 @@ export class Network {
     };
     const target = this.#byAddress.get(address);
     const isReachable =
-      target !== undefined &&
-      target.isUp &&
-      !target.isPaused &&
-      !this.#isCut(from, target) &&
-      !this.#isCut(target, from);
+      target?.isUp && !target.isPaused && !this.#isCut(from, target) && !this.#isCut(target, from);
     if (!isReachable) {
       const isGone = target === undefined;
       this.#agenda.add(this.#now + (isGone ? this.#delay() : 5_000), () =>
