@@ -36,7 +36,8 @@ export class MachineFaults {
   zone({ zone, forMs, how }: EventOf<"zone">): void {
     const site = this.#site;
     const { hosts } = site.fleet;
-    const inside = hosts.filter((host) => host.zone === zone && host.isRunning);
+    // A machine that starts meanwhile is cut off as well: it must not bridge the two sides.
+    const inside = hosts.filter((host) => host.zone === zone && (how === "cut" || host.isRunning));
     const outside = hosts.filter((host) => host.zone !== zone).map(({ index }) => index);
     if (inside.length === 0 || outside.length === 0) return;
     site.count(`zone ${how}`);

@@ -27,6 +27,7 @@ export type Profile = (typeof PROFILES)[number];
 /** A mesh of so many nodes begins formed, and few of them send requests: each caller's view is its own. */
 const FORMED_NODES_MIN = 2_500;
 const FORMED_CALLERS = 16;
+const CALLING_NODES_MAX = 128;
 const FORMED_CONNECT_MS = 10_000;
 
 export interface ProfileChoice {
@@ -138,7 +139,8 @@ export function drawPlan(choice: ProfileChoice): Plan {
       services: Math.max(8, Math.floor(nodes / 8)),
       requestsPerSecond: draws.pick([2, 5, 10]),
       burstsPerSecond: isCalm || nodes > 64 ? 0 : draws.pick([0, 1, 3]),
-      callsPerSecond: isFormed ? 0 : late.pick([0, 2, 5]),
+      // Each host of actors follows every view: in large meshes of a simulation that is most of the work.
+      callsPerSecond: nodes > CALLING_NODES_MAX ? 0 : late.pick([0, 2, 5]),
       ...(isFormed ? { callers: FORMED_CALLERS } : {}),
     },
     events: sorted([...drawEvents(draws, late, shape), ...rolling]),

@@ -1,4 +1,7 @@
-/** S-M5. */
+/**
+ * S-M5. A mesh that is cut in two again and again is not judged: whoever is accused each time damps
+ * itself, which S-M12 asks for, and is dead for its own side until the cuts end.
+ */
 import type { CreateChecker } from "./checker.ts";
 import { Excuses } from "./excuses.ts";
 
@@ -16,7 +19,7 @@ export const accuracy: CreateChecker = ({ detectMs, nodes }) => {
         if (belief !== "dead" || subject < 0 || node >= nodes) return;
         const since = at - detectMs * 1_000;
         if (!excuses.isSound(subject, since) || !excuses.isSound(node, since)) return;
-        if (!excuses.areConnected(node, subject, since)) return;
+        if (!excuses.areConnected(node, subject, since) || excuses.isShaken(at)) return;
         report(`n${node} believes n${subject} dead (${why}), which runs and is well`, [
           node,
           subject,

@@ -15,6 +15,10 @@ interface Active {
 /** A clean cut leaves both sides sound within themselves; other faults touch all they name. */
 const CLEAN_CUT = "partition";
 
+/** How long damping remembers (its half-life), and the longest sound time that it asks for. */
+const DAMPED_US = 300_000_000;
+const SOUND_US = 60_000_000;
+
 export class Excuses {
   readonly #upSince = new Map<number, number>();
   readonly #faults = new Map<number, Active>();
@@ -64,6 +68,21 @@ export class Excuses {
       if (active.left.has(one) !== active.left.has(other)) return false;
     }
     return true;
+  }
+
+  /**
+   * True if clean cuts came again and again and the last of them is not long over: a member that the
+   * other side accused each time then waits with its contradiction until its network is well.
+   */
+  isShaken(at: number): boolean {
+    let cuts = 0;
+    let isFresh = false;
+    for (const { fault, beganAt, endedAt } of this.#faults.values()) {
+      if (fault !== CLEAN_CUT || beganAt < at - DAMPED_US) continue;
+      cuts += 1;
+      isFresh ||= endedAt === undefined || endedAt > at - SOUND_US;
+    }
+    return cuts > 1 && isFresh;
   }
 
   /** True if it has run since `since`, whatever was done to it. */

@@ -149,7 +149,11 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
   ["S-M9", [settled("i", { statements: 5 })], [settled("i", { statements: 3 })]],
   ["S-M9", [settled("i", { rumours: 3 })], [settled("i", { rumours: 1 })]],
   ["S-M9", [settled("i", { subjects: 2 })], [settled("i", { subjects: 0 })]],
-  ["S-M9", [settled("i", { peers: 3 })], [settled("i", { peers: 1 })]],
+  [
+    "S-M9",
+    [{ ...settled("i", { peers: 3 }), at: 31 * S }],
+    [settled("i", { peers: 3 }), { ...settled("i", { peers: 1 }), at: 31 * S }],
+  ],
   ["S-M12", deaths(9, 10), deaths(9, 20)],
   [
     "L-M13",
