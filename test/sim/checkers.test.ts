@@ -166,10 +166,21 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
   ],
   [
     "L-M14",
-    [...running, belief(S, 0, 1, "alive"), ...left(2 * S, 3 * S), belief(9 * S, 0, 2, "alive")],
+    [...running, belief(S, 0, 1, "alive"), ...left(2 * S, 3 * S), belief(40 * S, 0, 2, "alive")],
     [
       ...[...running, belief(S, 0, 1, "alive"), ...left(2 * S, 3 * S)],
-      ...[belief(4 * S, 0, 1, "left"), belief(9 * S, 0, 2, "alive")],
+      ...[belief(4 * S, 0, 1, "left"), belief(40 * S, 0, 2, "alive")],
+    ],
+  ],
+  [
+    "L-M14",
+    [
+      ...[...running, belief(S, 0, 1, "alive"), belief(S, 2, 1, "alive"), ...left(2 * S, 3 * S)],
+      belief(7 * S, 0, 2, "alive"),
+    ],
+    [
+      ...[...running, belief(S, 0, 1, "alive"), belief(S, 2, 1, "alive"), ...left(2 * S, 3 * S)],
+      ...[belief(4 * S, 0, 1, "left"), belief(7 * S, 0, 2, "alive")],
     ],
   ],
   [
