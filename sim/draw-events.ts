@@ -42,6 +42,11 @@ function repeated(
 ): readonly PlanEvent[] {
   const { kind, atMs } = event;
   if (kind === "road" && late.chance(0.15)) return lossy(late, atMs, nodes);
+  if (event.kind === "clock" && late.chance(0.3)) {
+    // A machine whose clock is lost is often one that loses its power.
+    const power = { kind: "crash", node: event.node, how: "power", disk: "kept" } as const;
+    return [event, { ...power, atMs: atMs + late.between(500, 20_000), forMs: 5_000 }];
+  }
   if (kind !== "partition" && kind !== "register") return [event];
   if (!draws.chance(0.15)) return [event];
   const everyMs = kind === "partition" ? draws.between(10_000, 25_000) : 100;

@@ -94,6 +94,10 @@ export class Simulation {
     return this.#phase === "over";
   }
 
+  get hasViolation(): boolean {
+    return this.#panel.violations.length > 0;
+  }
+
   get phase(): Phase {
     return this.#phase;
   }

@@ -40,7 +40,7 @@ export const command: Command = {
       summary: "begin no run after so much real time",
     },
     { name: "workers", kind: "one", placeholder: "N", summary: "processors to use" },
-    { name: "until-failure", kind: "switch", summary: "begin no run after the first that fails" },
+    { name: "until-failure", kind: "switch", summary: "end with the first violation" },
     {
       ...{ name: "out", kind: "one", placeholder: "DIR", fallback: "sim-failures" },
       ...{ summary: "where failing plans go", complete: "file" },
@@ -61,16 +61,14 @@ export const command: Command = {
       profile: profile ?? (PROFILES[at % PROFILES.length] as string),
     }));
     const limit = readNumber(values, "limit", 0.01, LIMIT_MINUTES_DEFAULT, true);
-    const isUntilFailure = values.has("until-failure");
-    let hasFailed = false;
     const summary = await runFarm({
       choices,
       workers: readNumber(values, "workers", 1, 1_024) ?? availableParallelism(),
       limitMs: (limit ?? LIMIT_MINUTES_DEFAULT) * 60_000,
       directory: resolve(terminal.folder, values.one("out") ?? "sim-failures"),
-      isStopped: () => terminal.signal.aborted || (isUntilFailure && hasFailed),
+      isStopped: () => terminal.signal.aborted,
+      untilFailure: values.has("until-failure"),
       onResult: (result, done) => {
-        hasFailed ||= result.report === undefined || result.report.violations.length > 0;
         terminal.err(`${done}/${seeds} ${describeResult(result)}\n`);
       },
     });

@@ -4,6 +4,12 @@ import { drawPlan, type ProfileChoice } from "../../sim/profiles.ts";
 import type { Report } from "../../sim/simulation.ts";
 import { runPlan } from "./run-plan.ts";
 
+export interface FarmTask {
+  readonly choice: ProfileChoice;
+  /** Ends the run with its first violation. */
+  readonly untilViolation: boolean;
+}
+
 export interface FarmResult {
   readonly choice: ProfileChoice;
   /** Undefined if the run itself failed. */
@@ -15,13 +21,13 @@ export interface FarmResult {
 
 const port = parentPort;
 if (port === null) throw new Error("assertion failed: the farm's worker runs as a worker thread");
-port.on("message", (choice: ProfileChoice) => {
-  port.postMessage(run(choice));
+port.on("message", (task: FarmTask) => {
+  port.postMessage(run(task));
 });
 
-function run(choice: ProfileChoice): FarmResult {
+function run({ choice, untilViolation }: FarmTask): FarmResult {
   try {
-    const { report, judged } = runPlan(drawPlan(choice));
+    const { report, judged } = runPlan(drawPlan(choice), { untilViolation });
     return { choice, report, judged, failure: undefined };
   } catch (error) {
     const failure = error instanceof Error ? (error.stack ?? error.message) : String(error);

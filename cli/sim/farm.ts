@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { missing } from "../../sim/coverage.ts";
 import { drawPlan, type ProfileChoice } from "../../sim/profiles.ts";
-import type { FarmResult } from "./farm-worker.ts";
+import type { FarmResult, FarmTask } from "./farm-worker.ts";
 
 export interface FarmOptions {
   readonly choices: readonly ProfileChoice[];
@@ -16,6 +16,8 @@ export interface FarmOptions {
   readonly limitMs: number;
   /** Failing plans are written here. */
   readonly directory: string;
+  /** A run ends with its first violation, and no other is begun after it. */
+  readonly untilFailure: boolean;
   /** True: no further run is begun. */
   isStopped(): boolean;
   onResult(result: FarmResult, done: number): void;
@@ -58,13 +60,16 @@ export async function runFarm(options: FarmOptions): Promise<FarmSummary> {
   const tally = new Tally(options.directory);
   const queue = [...options.choices];
   const startedAt = performance.now();
-  const mayBegin = () => !options.isStopped() && performance.now() - startedAt < options.limitMs;
+  let hasFailed = false;
+  const isEnough = () => options.isStopped() || (options.untilFailure && hasFailed);
+  const mayBegin = () => !isEnough() && performance.now() - startedAt < options.limitMs;
   const take = () => (mayBegin() ? queue.shift() : undefined);
   const count = Math.max(1, Math.min(options.workers, queue.length));
   await Promise.all(
     Array.from({ length: count }, () =>
-      work(take, (result) => {
+      work(take, options.untilFailure, (result) => {
         tally.add(result);
+        hasFailed ||= result.report === undefined || result.report.violations.length > 0;
         options.onResult(result, tally.seeds);
       }),
     ),
@@ -74,6 +79,7 @@ export async function runFarm(options: FarmOptions): Promise<FarmSummary> {
 
 async function work(
   take: () => ProfileChoice | undefined,
+  untilViolation: boolean,
   onResult: (result: FarmResult) => void,
 ): Promise<void> {
   const worker = new Worker(new URL("./farm-worker.ts", import.meta.url));
@@ -82,7 +88,7 @@ async function work(
       const answer = Promise.withResolvers<FarmResult>();
       worker.once("message", answer.resolve);
       worker.once("error", answer.reject);
-      worker.postMessage(choice);
+      worker.postMessage({ choice, untilViolation } satisfies FarmTask);
       onResult(await answer.promise);
       worker.off("error", answer.reject);
     }

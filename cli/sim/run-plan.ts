@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly onTrace?: (event: TraceEvent) => void;
   /** Called between slices of virtual time. */
   readonly onProgress?: (simulation: Simulation, wallMs: number) => void;
+  /** Ends with the first second in which an invariant is violated. */
+  readonly untilViolation?: boolean;
   /** Writes this block of events down. */
   readonly watchBlock?: number;
   /** Instead of the model of the broadcast. */
@@ -31,7 +33,7 @@ export interface PlanRun {
 
 export function runPlan(plan: Plan, options: RunOptions = {}): PlanRun {
   const run = new Run(plan, options);
-  while (!run.isOver) run.advance();
+  while (!run.isOver && !(options.untilViolation === true && run.hasViolation)) run.advance();
   return run.result();
 }
 
@@ -83,6 +85,10 @@ class Run {
     );
     const { world } = this.#simulation.fleet;
     this.#watched = watchBlock === undefined ? [] : world.watchBlock(watchBlock);
+  }
+
+  get hasViolation(): boolean {
+    return this.#simulation.hasViolation;
   }
 
   get isOver(): boolean {
