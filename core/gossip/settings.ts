@@ -7,7 +7,7 @@
  */
 import { DOCUMENT_BYTES_MAX } from "../limits.ts";
 
-const HEARTBEAT_MS = 1_000;
+export const HEARTBEAT_MS = 1_000;
 /** A document with its envelope and GossipSub's own framing. */
 const MESSAGE_BYTES_MAX = DOCUMENT_BYTES_MAX + 8 * 1024;
 /** What may wait for one slow peer. */

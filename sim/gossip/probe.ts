@@ -41,6 +41,8 @@ export class ProbedBroadcast implements Broadcast {
   readonly #inner: Broadcast;
   readonly #seats = new Map<BroadcastSeat, ProbedSeat>();
   readonly #probes: Probe[] = [];
+  /** What came late has been waited for. */
+  isCounted = false;
   #before: Counts = { delivered: 0, duplicates: 0 };
   #after: Counts = { delivered: 0, duplicates: 0 };
 
@@ -55,6 +57,7 @@ export class ProbedBroadcast implements Broadcast {
     for (let atMs = fromMs; atMs < untilMs; atMs += everyMs) plan(atMs, () => this.#publish());
     plan(untilMs + AFTER_MS, () => {
       this.#after = countsOf(inner);
+      this.isCounted = true;
       for (const { expected, heard } of this.#probes) {
         for (const lane of expected) {
           if (!lane.isOver) continue;

@@ -5,9 +5,9 @@
  */
 import { gossipsub, TopicValidatorResult } from "@libp2p/gossipsub";
 import { GossipRepair } from "../../core/gossip/repair.ts";
-import { gossipSettings, UPKEEP_MS } from "../../core/gossip/settings.ts";
+import { gossipSettings, HEARTBEAT_MS, UPKEEP_MS } from "../../core/gossip/settings.ts";
 import type { Millis, NodeId } from "../../core/types.ts";
-import { drawFloat, streamKey } from "../engine/draws.ts";
+import { drawBelow, drawFloat, streamKey } from "../engine/draws.ts";
 import type { Half } from "../network/stream.ts";
 import type { BroadcastSeat } from "../node/broadcast.ts";
 import { asConnection, type ConnectionOwner, SimConnection } from "./connection.ts";
@@ -73,6 +73,14 @@ export class GossipProcess implements ConnectionOwner {
       for (const topic of this.#seat.topics) this.#join(topic);
     });
     this.#scheduleUpkeep();
+  }
+
+  /** At some moment of the next heartbeat. */
+  startLater(): void {
+    const { clock, lane } = this.#seat;
+    const key = streamKey(this.#home.seed, 0xbea7, lane.id);
+    const at = clock.now() + drawBelow(key, 0, HEARTBEAT_MS);
+    clock.at(at as Millis, () => this.start());
   }
 
   prepare(peer: NodeId, half: Half): SimConnection {

@@ -16,6 +16,7 @@ import type { StreamFrame } from "./stream.ts";
 export class RealGossip implements Broadcast, GossipHome {
   readonly seed: number;
   readonly ground: Ground;
+  readonly #isFormed: boolean;
   readonly #processes = new Map<BroadcastSeat, GossipProcess>();
   readonly #ends = new Map<Half, { node: GossipProcess; connection: SimConnection }>();
   readonly #peers = new Map<NodeId, Peer>();
@@ -23,9 +24,11 @@ export class RealGossip implements Broadcast, GossipHome {
   #formerDelivered = 0;
   #formerDuplicates = 0;
 
-  constructor(world: World, ground: Ground) {
+  /** `isFormed`: all processes start at one moment, and must not keep one heartbeat for that. */
+  constructor(world: World, ground: Ground, isFormed: boolean) {
     this.seed = world.seed;
     this.ground = ground;
+    this.#isFormed = isFormed;
   }
 
   get delivered(): number {
@@ -40,7 +43,8 @@ export class RealGossip implements Broadcast, GossipHome {
     this.#forget();
     const node = new GossipProcess(this, seat);
     this.#processes.set(seat, node);
-    node.start();
+    if (this.#isFormed) node.startLater();
+    else node.start();
   }
 
   onOpened(seat: BroadcastSeat, peer: NodeId, half: Half): void {

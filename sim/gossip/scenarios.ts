@@ -18,6 +18,8 @@ export type BroadcastScenario = (typeof BROADCAST_SCENARIOS)[number];
 
 const ZONES = 3;
 const KILLED_SHARE = 0.2;
+/** Larger meshes begin formed: their joining would take longer than all the rest. */
+const FORMED_NODES = 256;
 /** When the fault comes, and how long a partition stays. */
 const FAULT_MS = 15_000;
 const PARTITION_MS = 20_000;
@@ -31,7 +33,8 @@ export function broadcastPlan(
   const loss = scenario === "loss1" ? 0.01 : scenario === "loss5" ? 0.05 : 0;
   return {
     ...{ version: PLAN_VERSION, seed, profile: `broadcast ${scenario}`, nodes, zones: ZONES },
-    ...{ joinMs: 3_000 + 20 * nodes, virtualMs, convergeMs: 120_000 },
+    ...{ joinMs: 3_000 + 20 * Math.min(nodes, FORMED_NODES), virtualMs, convergeMs: 120_000 },
+    isFormed: nodes > FORMED_NODES,
     ...{ preset: "lan", membership: {}, push: true, leaseMs: 12 * 3_600_000 },
     network: networkOf(scenario === "lan", loss),
     ...{ clockOffsetMs: 50, clockDriftPpm: 20 },

@@ -32,15 +32,15 @@ export function ksDistance(one: readonly number[], other: readonly number[]): nu
 }
 
 /** How far the model may be from the real class on one plan and seed. Shares of the real figure. */
-const TOLERANCES = {
+export const TOLERANCES = {
   /** Part of the processes reached, as a difference. */
   reached: 0.01,
   p50: 0.15,
-  p90: 0.2,
-  p99: 0.3,
-  duplicatesPerDelivery: 0.25,
+  p90: 0.15,
+  p99: 0.2,
+  duplicatesPerDelivery: 0.2,
   /** Between the distributions of delays. */
-  ks: 0.2,
+  ks: 0.15,
 } as const;
 
 /** What is out of tolerance; empty if the model agrees with the real class. */

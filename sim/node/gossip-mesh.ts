@@ -18,6 +18,7 @@ const D_HIGH = 12;
 const D_SCORE = 4;
 const D_OUT = 2;
 export const HEARTBEAT_US = 1_000_000;
+const FIRST_HEARTBEAT_US = 100_000;
 /** After this a pruned neighbour may come back. */
 const BACKOFF_US = 60_000_000;
 /** A message about meshes or topics, with what is around it. */
@@ -53,11 +54,10 @@ export class Station {
   /** Until then its earlier streams are being opened. */
   openingUntil = 0;
 
-  constructor(seat: BroadcastSeat, world: World) {
+  constructor(seat: BroadcastSeat, beatUs: number) {
     this.seat = seat;
-    // Processes that start together need not beat together: that would be an artefact of the world.
-    const key = streamKey(world.seed, 0xbea7, seat.lane.id);
-    this.beatUs = world.now + drawBelow(key, 0, HEARTBEAT_US);
+    this.beatUs = beatUs;
+
     this.meshes = new Map(
       seat.topics.map((topic) => [topic, { topic, peers: new Set(), backoff: new Map() }]),
     );
@@ -69,7 +69,7 @@ export class Station {
     return line?.isOpen === true ? line.halves[0] : undefined;
   }
 
-  /** Its first heartbeat after a moment. */
+  /** Its next heartbeat after a moment. */
   beatAfter(at: number): number {
     if (at < this.beatUs) return this.beatUs;
     return this.beatUs + (Math.floor((at - this.beatUs) / HEARTBEAT_US) + 1) * HEARTBEAT_US;
@@ -92,10 +92,21 @@ export class Station {
 
 export class MeshUpkeep {
   readonly #world: World;
+  #lastStartUs: number | undefined;
   #draws = 0;
 
   constructor(world: World) {
     this.#world = world;
+  }
+
+  start(seat: BroadcastSeat): Station {
+    const { now, seed } = this.#world;
+    // Processes that start at one moment need not beat as one: that would be the world's artefact.
+    const isTogether = now === this.#lastStartUs;
+    const key = streamKey(seed, 0xbea7, seat.lane.id);
+    const pauseUs = isTogether ? drawBelow(key, 0, HEARTBEAT_US) : FIRST_HEARTBEAT_US;
+    this.#lastStartUs = now;
+    return new Station(seat, now + pauseUs);
   }
 
   /** Both ends of a connection are up; `tripUs` is how long something takes from one to the other. */

@@ -4,7 +4,9 @@
  * mesh; who still misses it hears of it with a heartbeat of a neighbour outside the mesh, and asks.
  * Messages travel over the nodes' connections, with all that happens to those. What makes it cheap:
  * a message to somebody who has it is counted and not sent, and heartbeats are looked at only while
- * somebody misses something. On top, a plan may lose, double and delay messages.
+ * somebody misses something. That nodes decline what they have (IDONTWANT) is left out: it travels
+ * beside the message itself and comes too late for everybody. On top, a plan may lose, double and
+ * delay messages.
  */
 import type { NodeId } from "../../core/types.ts";
 import { drawExponential, drawFloat, streamKey } from "../engine/draws.ts";
@@ -13,13 +15,11 @@ import { digestOf } from "../network/digest.ts";
 import type { Paths } from "../network/paths.ts";
 import type { Half } from "../network/stream.ts";
 import type { Broadcast, BroadcastSeat } from "./broadcast.ts";
-import { D, HEARTBEAT_US, MeshUpkeep, Station } from "./gossip-mesh.ts";
+import { D, HEARTBEAT_US, MeshUpkeep, type Station } from "./gossip-mesh.ts";
 
 /** What GossipSub and the multiplexer put around a message; what an id takes. */
 const FRAME_BYTES = 48;
 const ID_BYTES = 80;
-/** Messages from this size on are declined by who has them (IDONTWANT). */
-const DECLINE_BYTES = 512;
 /** A message is told of for this many heartbeats, and kept for some more. */
 const TOLD_BEATS = 3;
 const KEPT_BEATS = 5;
@@ -34,10 +34,10 @@ interface Rumour {
   readonly message: Uint8Array;
   readonly digest: number;
   readonly number: number;
-  readonly publisher: Station;
   /** When each process got it, by its lane. */
   readonly heard: Map<number, number>;
   lastHeardAt: number;
+  nextSweepAt: number;
   missing: readonly Station[] | undefined;
 }
 
@@ -46,8 +46,8 @@ export class Gossip implements Broadcast {
   readonly #paths: Paths;
   readonly #upkeep: MeshUpkeep;
   readonly #stations = new Map<BroadcastSeat, Station>();
-  /** Ends of connections whose other end is not up yet, or that are up. */
-  readonly #ends = new Map<Half, Station>();
+  /** Who has each end of a connection, and who the other one, once that is up, too. */
+  readonly #ends = new Map<Half, { readonly station: Station; peer: Station | undefined }>();
   #published = 0;
   delivered = 0;
   duplicates = 0;
@@ -60,35 +60,38 @@ export class Gossip implements Broadcast {
   }
 
   join(seat: BroadcastSeat): void {
-    this.#stations.set(seat, new Station(seat, this.#world));
+    this.#stations.set(seat, this.#upkeep.start(seat));
   }
 
   onOpened(seat: BroadcastSeat, _peer: NodeId, half: Half): void {
-    const station = this.#station(seat);
-    this.#ends.set(half, station);
+    const end = { station: this.#station(seat), peer: undefined as Station | undefined };
+    this.#ends.set(half, end);
     const far = this.#ends.get(half.far);
     if (far === undefined) return;
-    const key = streamKey(this.#world.seed, station.seat.lane.id, far.seat.lane.id);
+    end.peer = far.station;
+    far.peer = end.station;
+    const key = streamKey(this.#world.seed, seat.lane.id, far.station.seat.lane.id);
     const trip = this.#paths.transitUs(half.host, half.farHost, ID_BYTES, key, 0);
-    if (half.isDialler) this.#upkeep.join(station, far, half, trip);
-    else this.#upkeep.join(far, station, half.far, trip);
+    if (half.isDialler) this.#upkeep.join(end.station, far.station, half, trip);
+    else this.#upkeep.join(far.station, end.station, half.far, trip);
   }
 
   onClosed(seat: BroadcastSeat, _peer: NodeId, half: Half): void {
-    const far = this.#ends.get(half.far);
-    if (far !== undefined) this.#upkeep.part(this.#station(seat), far, half);
+    const peer = this.#ends.get(half)?.peer;
     this.#ends.delete(half);
-    if (far?.seat.lane.isOver === true) this.#ends.delete(half.far);
+    if (peer === undefined) return;
+    this.#upkeep.part(this.#station(seat), peer, half);
+    if (peer.seat.lane.isOver) this.#ends.delete(half.far);
   }
 
   publish(seat: BroadcastSeat, topic: string, message: Uint8Array): void {
     this.#published += 1;
     const from = this.#station(seat);
     const rumour: Rumour = {
-      ...{ topic, digest: digestOf(message), number: this.#published, publisher: from },
+      ...{ topic, digest: digestOf(message), number: this.#published },
       message: new Uint8Array(message),
       heard: new Map([[seat.lane.id, this.#world.now]]),
-      lastHeardAt: this.#world.now,
+      ...{ lastHeardAt: this.#world.now, nextSweepAt: 0 },
       missing: undefined,
     };
     const mesh = from.meshOf(topic);
@@ -102,6 +105,7 @@ export class Gossip implements Broadcast {
       for (const { peer } of others.slice(0, D - mesh.size)) this.#send(from, peer, rumour);
     }
     this.#sweepLater(rumour);
+    this.#beatSoon(from, rumour);
   }
 
   #station(seat: BroadcastSeat): Station {
@@ -113,12 +117,11 @@ export class Gossip implements Broadcast {
   #send(from: Station, to: Station, rumour: Rumour): void {
     const half = from.halfTo(to);
     if (half === undefined || from.seat.isSuppressing) return;
-    const heardAt = rumour.heard.get(to.seat.lane.id);
-    const key = streamKey(this.#world.seed, from.seat.lane.id, to.seat.lane.id, rumour.number);
-    if (heardAt !== undefined) {
-      if (!this.#isDeclined(half, to, rumour, heardAt, key)) this.duplicates += 1;
+    if (rumour.heard.has(to.seat.lane.id)) {
+      this.duplicates += 1;
       return;
     }
+    const key = streamKey(this.#world.seed, from.seat.lane.id, to.seat.lane.id, rumour.number);
     if (drawFloat(key, 100) < this.#paths.shape.gossipLoss) {
       this.lost += 1;
       return;
@@ -129,13 +132,6 @@ export class Gossip implements Broadcast {
     for (let copy = 0; copy < copies; copy += 1) {
       half.carry("gossip", bytes, rumour.digest, () => this.#land(from, to, rumour, key, copy > 0));
     }
-  }
-
-  /** Who has a large message tells its mesh so; did that arrive in time? */
-  #isDeclined(half: Half, to: Station, rumour: Rumour, heardAt: number, key: number): boolean {
-    if (rumour.message.length < DECLINE_BYTES || to === rumour.publisher) return false;
-    const trip = this.#paths.transitUs(half.farHost, half.host, ID_BYTES, key, 50);
-    return heardAt + trip <= this.#world.now;
   }
 
   /** It has arrived, unless the plan makes it late. */
@@ -162,6 +158,7 @@ export class Gossip implements Broadcast {
     }
     const verdict = to.seat.onGossip(rumour.topic, from.seat.id, rumour.message);
     if (verdict !== "accept" || isCopy) return;
+    this.#beatSoon(to, rumour);
     for (const peer of to.meshOf(rumour.topic)) {
       if (peer !== from) this.#send(to, peer, rumour);
     }
@@ -169,7 +166,22 @@ export class Gossip implements Broadcast {
 
   #sweepLater(rumour: Rumour): void {
     const at = this.#world.now + SWEEP_US;
+    rumour.nextSweepAt = at;
     this.#world.plan(at, undefined, "gossip", () => this.#sweep(rumour));
+  }
+
+  /** A heartbeat before the next sweep, which comes too late for it. */
+  #beatSoon(teller: Station, rumour: Rumour): void {
+    const beat = teller.beatAfter(this.#world.now);
+    if (beat > rumour.nextSweepAt) return;
+    this.#world.plan(beat, teller.seat.lane, "gossip", () => {
+      for (const peer of teller.lines.keys()) {
+        const isMissing = !rumour.heard.has(peer.seat.lane.id) && peer.meshes.has(rumour.topic);
+        if (isMissing && this.#isChosen(teller, peer, rumour, beat)) {
+          this.#tell(teller, peer, rumour);
+        }
+      }
+    });
   }
 
   #running(topic: string): Station[] {
@@ -199,17 +211,22 @@ export class Gossip implements Broadcast {
   #maybeTell(teller: Station, to: Station, rumour: Rumour): void {
     const heardAt = rumour.heard.get(teller.seat.lane.id);
     if (heardAt === undefined) return;
-    const { now, seed } = this.#world;
+    const { now } = this.#world;
     const beat = teller.beatAfter(now);
     if (beat > now + SWEEP_US || beat > heardAt + TOLD_BEATS * HEARTBEAT_US) return;
+    if (!this.#isChosen(teller, to, rumour, beat)) return;
+    this.#world.plan(beat, teller.seat.lane, "gossip", () => this.#tell(teller, to, rumour));
+  }
+
+  /** Whether a heartbeat tells just this neighbour outside the mesh. */
+  #isChosen(teller: Station, to: Station, rumour: Rumour, beat: number): boolean {
     const mesh = teller.meshOf(rumour.topic);
-    if (mesh.has(to)) return;
+    if (mesh.has(to)) return false;
     const others = teller.lines.size - mesh.size;
     const share = Math.max(LAZY, LAZY_SHARE * others) / others;
     const { id } = teller.seat.lane;
-    const key = streamKey(seed, id, to.seat.lane.id, rumour.number);
-    if (drawFloat(key, beat) >= share) return;
-    this.#world.plan(beat, teller.seat.lane, "gossip", () => this.#tell(teller, to, rumour));
+    const key = streamKey(this.#world.seed, id, to.seat.lane.id, rumour.number);
+    return drawFloat(key, beat) < share;
   }
 
   /** IHAVE there, IWANT back, and then the message. */

@@ -33,7 +33,7 @@ describe("the model of the broadcast", () => {
     "agrees with the real class in scenario %s, seed %i",
     { timeout: 240_000 },
     async (scenario, seed) => {
-      const { real, model } = await compare(broadcastPlan(scenario, 20, seed, 30_000), 250);
+      const { real, model } = await compare(broadcastPlan(scenario, 20, seed, 50_000), 250);
       expect(disagreement(real.figures, model.figures)).toEqual([]);
       const fault = { killed: "crash kill", partition: "partition" }[scenario as string];
       if (fault === undefined) return;

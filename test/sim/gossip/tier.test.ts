@@ -16,7 +16,7 @@ const CHILD = `
 import { readFileSync } from "node:fs";
 import { measureBroadcast } from ${JSON.stringify(MODULE)};
 const plan = JSON.parse(readFileSync(process.argv[1], "utf8"));
-const { report, blocks } = await measureBroadcast(plan, "gossipsub", 500);
+const { report, blocks } = await measureBroadcast(plan, "gossipsub", 500, true);
 process.stdout.write(JSON.stringify({ hash: report.hash, events: report.events, blocks }));
 `;
 const road = { clog: false, loss: 0, delayMs: 0, jitterMs: 0, bytesPerSecond: 0 };
@@ -49,7 +49,7 @@ describe("the real class of the broadcast in virtual time", () => {
     writeFileSync(file, JSON.stringify(plan));
     const args = ["--input-type=module", "-e", CHILD, file];
     const child = JSON.parse(execFileSync(NODE, args, { encoding: "utf8" }));
-    const { report, blocks, figures } = await measureBroadcast(plan, "gossipsub", 500);
+    const { report, blocks, figures } = await measureBroadcast(plan, "gossipsub", 500, true);
     expect(child.hash).toBe(report.hash);
     expect(child.events).toBe(report.events);
     expect(firstDifferingBlock(child.blocks, blocks)).toBeUndefined();
@@ -81,7 +81,7 @@ describe("the real class of the broadcast in virtual time", () => {
         return { atMs: 2_000 + 150 * at, kind: "reset", node, other };
       });
     const broken: Plan = { ...plan, virtualMs: 40_000, events: resets };
-    const { report, figures } = await measureBroadcast(broken, "gossipsub", 500);
+    const { report, figures } = await measureBroadcast(broken, "gossipsub", 500, true);
     expect(report.faults["reset"]).toBeGreaterThan(15);
     expect(figures.reached).toBe(1);
   });
