@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- NAME [--json] [--rounds N] [--seconds S] [--only PART]`: runs one benchmark
- * and prints what it found. With --json standard output is one JSON value; progress goes to
+ * `npm run bench -- NAME [--json] [--rounds N] [--seconds S] [--only PART] [--nodes N]`: runs one
+ * benchmark and prints what it found. With --json standard output is one JSON value; progress goes to
  * standard error. A benchmark names the parts that it can measure alone.
  */
 import { parseArgs } from "node:util";
@@ -20,11 +20,12 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   membership: () => import("./membership/bench.ts"),
   directory: () => import("./directory/bench.ts"),
   sim: () => import("./sim/bench.ts"),
+  gossip: () => import("./gossip/bench.ts"),
   swim: () => import("./swim/bench.ts"),
   footprint: () => import("./footprint/bench.ts"),
 };
 
-const USAGE = `usage: npm run bench -- NAME [--json] [--rounds N] [--seconds S] [--only PART]
+const USAGE = `usage: npm run bench -- NAME [--json] [--rounds N] [--seconds S] [--only PART] [--nodes N]
 NAME is one of: ${Object.keys(BENCHES).join(", ")}
 `;
 
@@ -43,17 +44,20 @@ function readArguments() {
       rounds: { type: "string" },
       seconds: { type: "string" },
       only: { type: "string" },
+      nodes: { type: "string" },
     },
   });
   const [name = ""] = positionals;
   const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
   if (load === undefined || positionals.length !== 1) throw new Error("which benchmark?");
   const rounds = positive(values.rounds, "--rounds");
+  const nodes = positive(values.nodes, "--nodes");
   return {
     ...{ name, load, json: values.json },
     rounds: rounds === undefined ? undefined : Math.ceil(rounds),
     seconds: positive(values.seconds, "--seconds"),
     only: values.only,
+    nodes: nodes === undefined ? undefined : Math.ceil(nodes),
   };
 }
 
@@ -71,6 +75,7 @@ async function main(): Promise<number> {
     rounds: wanted.rounds,
     seconds: wanted.seconds,
     only: wanted.only,
+    nodes: wanted.nodes,
     progress: (text) => process.stderr.write(`${text}\n`),
   });
   const report: Report = { bench: wanted.name, machine: { ...machine, versions }, ...findings };

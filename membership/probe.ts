@@ -23,11 +23,6 @@ const WINDOW = 10;
 /** More than 40% of the window. */
 const WINDOW_MISSES_MAX = 4;
 const UNANSWERED_MAX = 10;
-/**
- * A connection whose other end is heard but has answered nothing for so many rounds, whatever
- * helpers say, is stuck in one direction, as TCP is for minutes after heavy loss: a new one is not.
- */
-const STUCK_CONNECTION = 2 * UNANSWERED_MAX;
 /** A subject that was never connected is not judged before this. */
 const CONNECT_GRACE_MS = 4_000;
 /** Probes on behalf of others under way at once. */
@@ -58,8 +53,6 @@ interface Subject {
   /** Rounds in a row without a sign of life, and heard rounds without an ack. */
   misses: number;
   unanswered: number;
-  /** Rounds without an ack on this connection. */
-  stuck: number;
   /** Last rounds as bits, newest lowest, 1 a miss; and how many there were, up to WINDOW. */
   history: number;
   rounds: number;
@@ -137,7 +130,6 @@ export class Prober {
     if (subject === undefined) return;
     subject.misses = 0;
     subject.unanswered = 0;
-    subject.stuck = 0;
     subject.history = 0;
     subject.rounds = 0;
     subject.hasIndirectFailed = false;
@@ -213,7 +205,6 @@ export class Prober {
     if (subject === undefined || subject.seq !== seq || subject.isAnswered) return;
     subject.isAnswered = true;
     subject.unanswered = 0;
-    subject.stuck = 0;
     const peer = this.#parts.peers.get(from);
     const roundTripMs = now - subject.sentAt;
     subject.isPrompt = roundTripMs <= this.#parts.config.probeTimeoutMs;
@@ -313,8 +304,6 @@ export class Prober {
         return;
       }
       subject.unanswered += 1;
-      subject.stuck += 1;
-      if (subject.stuck % STUCK_CONNECTION === 0) out.hangUp(subject.id);
       if (subject.unanswered < UNANSWERED_MAX) return;
     } else {
       subject.misses += 1;
@@ -407,7 +396,6 @@ function newSubject(slot: number, id: NodeId, now: Millis): Subject {
     isPrompt: false,
     misses: 0,
     unanswered: 0,
-    stuck: 0,
     history: 0,
     rounds: 0,
     indirect: undefined,

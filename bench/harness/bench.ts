@@ -8,6 +8,8 @@ export interface BenchOptions {
   readonly seconds: number | undefined;
   /** The one part to measure; undefined: all. */
   readonly only: string | undefined;
+  /** Size of what is measured, for benchmarks that have one. */
+  readonly nodes: number | undefined;
   /** Tells somebody who waits. */
   progress(text: string): void;
 }
