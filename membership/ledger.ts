@@ -217,7 +217,21 @@ export class Ledger {
       this.#refutal = undefined;
       if (compareLives(life, this.#parts.own.current) >= 0) this.#raise(life, now, out);
     }
+    this.#seekSuspects(now, out);
     this.#parts.members.expire(now);
+  }
+
+  /**
+   * A suspicion that outlived its time: its accuser is gone, or was heeded by nobody else, so that
+   * the subject may not know of it. It is looked for, and told as soon as it is connected.
+   */
+  #seekSuspects(now: Millis, out: MembershipOutput): void {
+    const { members, config, onDoubt } = this.#parts;
+    if (!members.hasAccused) return;
+    const { maxMs } = suspicionBounds(config, members.present);
+    for (const [slot, { verdict }] of members.accused()) {
+      if (verdict === "suspect" && now - members.since(slot) > maxMs) onDoubt(slot, now, out);
+    }
   }
 
   #ingestOwn(

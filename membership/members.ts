@@ -144,6 +144,11 @@ export class Members {
     return this.#accusations.get(slot);
   }
 
+  /** The few rows against which something is said. */
+  accused(): Iterable<readonly [number, Accusation]> {
+    return this.#accusations;
+  }
+
   life(slot: number): Life | undefined {
     return this.#accusations.get(slot) ?? this.#statements[slot];
   }

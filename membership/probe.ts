@@ -3,7 +3,9 @@
  * bytes from a subject count as an answer. A subject that stays silent is probed through up to
  * three others; two silent rounds in a row with the helpers failing too (or more than 40% of the
  * last ten rounds, Rapid's edge verdict) make this node accuse it. A subject that is heard but has
- * not answered one ping in ten rounds gets the same check: it may be deaf.
+ * not answered one ping in ten rounds gets the same check: it may be deaf. If the helpers find that
+ * it is not, only the road there is stuck (a stream may retry for minutes), and a new connection is
+ * made.
  *
  * Answers of helpers are acks or nacks; a helper that gives neither counts against this node's own
  * health (Lifeguard's LHA-Probe). Only connected members heard of lately are asked.
@@ -242,6 +244,8 @@ export class Prober {
     if (subject === undefined || indirect === undefined) return;
     if (!indirect.helpers.delete(from)) return;
     if (isAck) {
+      // Heard, but deaf to this node alone: what this node sends is stuck on its way.
+      if (subject.unanswered >= UNANSWERED_MAX) out.hangUp(subject.id);
       this.#endIndirect(subject);
       subject.hasIndirectFailed = false;
       subject.misses = 0;

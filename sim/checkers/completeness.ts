@@ -1,4 +1,4 @@
-/** L-M6. */
+/** L-M6. Who starts later has to learn of the dead from others, within the same bound. */
 import type { Belief } from "../trace.ts";
 import type { CreateChecker, Report } from "./checker.ts";
 import { Excuses } from "./excuses.ts";
@@ -7,20 +7,23 @@ interface Due {
   readonly node: number;
   readonly stoppedAt: number;
   readonly at: number;
+  /** Whom it is due from; undefined: from all that run. */
+  readonly viewer: number | undefined;
 }
 
 export const completeness: CreateChecker = ({ detectMs, nodes }) => {
   const excuses = new Excuses();
   const beliefs = new Map<number, Map<number, Belief>>();
   const running = new Set<number>();
+  const gone = new Set<number>();
   let due: Due[] = [];
   const judge = (now: number, report: Report) => {
     // In the order of their moments: what nodes come to believe costs one comparison.
     if (due[0] === undefined || due[0].at > now) return;
     const ripe = due.filter(({ at }) => at <= now);
     due = due.filter(({ at }) => at > now);
-    for (const { node, stoppedAt } of ripe) {
-      for (const viewer of running) {
+    for (const { node, stoppedAt, viewer: only } of ripe) {
+      for (const viewer of only === undefined ? running : [only]) {
         const belief = beliefs.get(viewer)?.get(node);
         if (belief !== "alive" && belief !== "suspect") continue;
         if (!excuses.isSound(viewer, stoppedAt)) continue;
@@ -42,8 +45,12 @@ export const completeness: CreateChecker = ({ detectMs, nodes }) => {
         excuses.onStart(event);
         if (event.node >= nodes) return;
         running.add(event.node);
+        gone.delete(event.node);
         due = due.filter(({ node }) => node !== event.node);
         beliefs.delete(event.node);
+        const { at: stoppedAt, node: viewer } = event;
+        const at = stoppedAt + detectMs * 1_000;
+        for (const node of gone) due.push({ node, stoppedAt, at, viewer });
       },
       stop: (event, report) => {
         judge(event.at, report);
@@ -51,7 +58,8 @@ export const completeness: CreateChecker = ({ detectMs, nodes }) => {
         const { node, at } = event;
         if (node >= nodes) return;
         running.delete(node);
-        due.push({ node, stoppedAt: at, at: at + detectMs * 1_000 });
+        gone.add(node);
+        due.push({ node, stoppedAt: at, at: at + detectMs * 1_000, viewer: undefined });
       },
       fault: (event, report) => {
         judge(event.at, report);

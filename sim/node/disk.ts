@@ -32,6 +32,8 @@ export function writtenKey(owner: NodeId, part: number): string {
 export class Disk {
   mode: DiskMode = "well";
   epoch = 0;
+  /** New or wiped: whatever is missing besides was lost against what is promised. */
+  isEmpty = true;
   /** Set before the first start of a machine whose disk will be rolled back. */
   keepsSnapshot = false;
   /** Its content is of an earlier time; the next start tells so. */
@@ -55,6 +57,7 @@ export class Disk {
   /** The epoch of the next start: above every earlier one, and at least the wall clock. */
   nextEpoch(wallMs: number): number {
     this.epoch = Math.max(this.epoch + 1, Math.floor(wallMs));
+    this.isEmpty = false;
     this.#syncedEpoch = this.epoch;
     return this.epoch;
   }
@@ -62,6 +65,7 @@ export class Disk {
   /** What a copy of the disk starts with. */
   copyEpoch(from: Disk): void {
     this.epoch = from.epoch;
+    this.isEmpty = from.isEmpty;
     this.#syncedEpoch = from.epoch;
   }
 
@@ -131,6 +135,7 @@ export class Disk {
   }
 
   wipe(): void {
+    this.isEmpty = true;
     this.epoch = 0;
     this.#syncedEpoch = 0;
     this.registrations.clear();

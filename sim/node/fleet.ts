@@ -133,7 +133,7 @@ export class Fleet {
   start(host: Host, seeds: readonly string[] = this.seeds): Agent {
     host.starts += 1;
     this.#lanes += 1;
-    const disk = host.disk.isRolledBack ? "rolled back" : host.disk.epoch > 0 ? "kept" : "lost";
+    const disk = host.disk.isRolledBack ? "rolled back" : host.disk.isEmpty ? "lost" : "kept";
     host.disk.isRolledBack = false;
     const agent = new Agent(this, host, new Lane(this.#lanes, host.index));
     host.agent = agent;

@@ -189,6 +189,19 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
     [settled("i")],
   ] as [string, TraceEvent[], TraceEvent[]],
   [
+    "L-M6",
+    [
+      ...[...running, { at: S, kind: "stop", node: 1, how: "killed" } as const],
+      ...[start(3, 9 * S), said(3, 0, 1, 9 * S), belief(10 * S, 3, 1, "alive")],
+      belief(60 * S, 0, 2, "alive"),
+    ],
+    [
+      ...[...running, { at: S, kind: "stop", node: 1, how: "killed" } as const],
+      ...[start(3, 9 * S), said(3, 0, 1, 9 * S), belief(10 * S, 3, 1, "dead")],
+      belief(60 * S, 0, 2, "alive"),
+    ],
+  ],
+  [
     "S-M10",
     [
       { at: 0, kind: "paused", node: 0 },
