@@ -20,8 +20,8 @@ const ZONES = 3;
 const KILLED_SHARE = 0.2;
 /** Larger meshes begin formed: their joining would take longer than all the rest. */
 const FORMED_NODES = 256;
-/** When the fault comes, and how long a partition stays. */
-const FAULT_MS = 15_000;
+/** When the fault comes (between two probes), and how long a partition stays. */
+const FAULT_MS = 15_130;
 const PARTITION_MS = 20_000;
 
 export function broadcastPlan(

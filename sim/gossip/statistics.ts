@@ -37,10 +37,10 @@ export const TOLERANCES = {
   reached: 0.01,
   p50: 0.15,
   p90: 0.15,
-  p99: 0.2,
+  p99: 0.25,
   duplicatesPerDelivery: 0.2,
   /** Between the distributions of delays. */
-  ks: 0.15,
+  ks: 0.12,
 } as const;
 
 /** What is out of tolerance; empty if the model agrees with the real class. */

@@ -32,6 +32,9 @@ interface Line {
   readonly isDialler: boolean;
   /** This node's stream to the peer is open: it can send. */
   isOpen: boolean;
+  /** That was or will be answered by this time, give or take. */
+  readonly openAt: number;
+  readonly tripUs: number;
   /** The peer has told its topics: it may be sent to. */
   isTold: boolean;
 }
@@ -133,13 +136,15 @@ export class MeshUpkeep {
       known.halves.push(half);
       return;
     }
-    const line: Line = { halves: [half], isDialler: half.isDialler, isOpen: false, isTold: false };
-    station.lines.set(peer, line);
     const { now } = this.#world;
+    const { isDialler } = half;
     // The one that accepted knew of the connection a trip ago.
-    const since = half.isDialler ? now : now - tripUs;
+    const since = isDialler ? now : now - tripUs;
     const openAt = Math.max(since, station.openingUntil) + OPENING_TRIPS * tripUs;
     station.openingUntil = openAt;
+    const state = { isOpen: false, isTold: false };
+    const line: Line = { halves: [half], isDialler, openAt, tripUs, ...state };
+    station.lines.set(peer, line);
     this.#world.plan(openAt, station.seat.lane, "gossip", () => {
       if (station.lines.get(peer) !== line) return;
       line.isOpen = true;
@@ -157,7 +162,9 @@ export class MeshUpkeep {
     const line = station.lines.get(peer);
     if (line === undefined) return;
     line.isTold = true;
-    if (!isReady(line)) return;
+    // What the peer says comes in order: its answer to an opening that did not have to wait first.
+    if (line.openAt - this.#world.now < line.tripUs) line.isOpen = true;
+    if (!line.isOpen) return;
     for (const mesh of station.meshes.values()) {
       if (mesh.peers.size < D_LOW && this.#mayTake(mesh, peer)) this.#graft(station, mesh, peer);
     }
