@@ -14,6 +14,8 @@ import { type BroadcastFigures, quantile } from "./statistics.ts";
 
 const TOPIC = "/sim/probe";
 const BYTES = 1_024;
+/** Duplicates are counted until then after the last probe: machines that start again send others. */
+const SENT_MS = 4_000;
 /** After the last probe so long is waited for what comes late. */
 const AFTER_MS = 8_000;
 
@@ -55,8 +57,10 @@ export class ProbedBroadcast implements Broadcast {
       this.#before = countsOf(inner);
     });
     for (let atMs = fromMs; atMs < untilMs; atMs += everyMs) plan(atMs, () => this.#publish());
-    plan(untilMs + AFTER_MS, () => {
+    plan(untilMs + SENT_MS, () => {
       this.#after = countsOf(inner);
+    });
+    plan(untilMs + AFTER_MS, () => {
       this.isCounted = true;
       for (const { expected, heard } of this.#probes) {
         for (const lane of expected) {
