@@ -228,6 +228,13 @@ export class Directory {
     return [...this.#regions].map(topicOf);
   }
 
+  /** How many documents it keeps, each part of an owner for itself. */
+  parts(): number {
+    let parts = 0;
+    for (const record of this.#tree.records()) parts += record.parts.length;
+    return parts;
+  }
+
   snapshot() {
     return {
       root: this.root(),

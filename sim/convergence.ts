@@ -12,9 +12,13 @@ import type { Host } from "./node/host.ts";
 
 /** Disagreements that are named. */
 const NAMED_MAX = 12;
-/** Nodes whose derived tables are compared entry by entry. */
-export const MIRRORS_MAX = 64;
+const MIRRORS_MAX = 64;
 const FORMED_MIRRORS_MAX = 8;
+
+/** Nodes whose derived tables are compared entry by entry. */
+export function mirrorsMax(fleet: Fleet): number {
+  return fleet.plan.isFormed === true ? FORMED_MIRRORS_MAX : MIRRORS_MAX;
+}
 
 /** Empty if all is well. */
 export function disagreements(fleet: Fleet): string[] {
@@ -34,8 +38,8 @@ export function disagreements(fleet: Fleet): string[] {
   compareRoots(running, add);
   if (found.length > 0) return found;
   compareRegistrations(running, add);
-  const mirrors = fleet.plan.isFormed === true ? FORMED_MIRRORS_MAX : MIRRORS_MAX;
-  for (const host of running.slice(0, mirrors)) for (const text of unmirrored(host)) add(text);
+  for (const host of running.slice(0, mirrorsMax(fleet)))
+    for (const text of unmirrored(host)) add(text);
   return found;
 }
 

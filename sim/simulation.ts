@@ -8,7 +8,7 @@ import { CHECKERS } from "./checkers/all.ts";
 import type { CheckContext, Violation } from "./checkers/checker.ts";
 import { Panel } from "./checkers/panel.ts";
 import { QUIET_MS } from "./checkers/quiet.ts";
-import { disagreements, looksSettled, MIRRORS_MAX, unmirrored } from "./convergence.ts";
+import { disagreements, looksSettled, mirrorsMax, unmirrored } from "./convergence.ts";
 import { Faults } from "./faults.ts";
 import type { KeyRing } from "./keys.ts";
 import { Measures } from "./measures.ts";
@@ -254,6 +254,7 @@ export class Simulation {
   /** The end as each node sees it; what it lists once for all nodes with the same store. */
   #tellSettled(): void {
     const listed = new Set<string>();
+    const looked = mirrorsMax(this.fleet);
     let settled = 0;
     for (const host of this.fleet.hosts) {
       const { index, agent, isBroken } = host;
@@ -264,13 +265,13 @@ export class Simulation {
       const instances = services.flatMap((service) =>
         service.instances.map(({ id }) => `${service.key}/${id}`),
       );
-      const mirror = settled < MIRRORS_MAX ? unmirrored(host) : [];
+      const mirror = settled < looked ? unmirrored(host) : [];
       settled += 1;
       this.fleet.emit({
         ...{ kind: "settled", node: index, root, instances, held: agent.held() },
         unmirrored: mirror,
         handed: agent.control.handed,
-        ...(settled <= MIRRORS_MAX ? { contents: agent.contents() } : {}),
+        ...(settled <= looked ? { contents: agent.contents() } : {}),
       });
     }
   }

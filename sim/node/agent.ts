@@ -169,12 +169,20 @@ export class Agent {
 
   /** How much it keeps, for the check that this is bounded. */
   held(): Held {
-    const { statements } = this.node.directory.snapshot();
-    let held = { members: 0, statements: statements.length, rumours: 0, subjects: 0, peers: 0 };
+    // Counted, not listed: a list of everybody that each node keeps is gigabytes in a large mesh.
+    const members = this.node.control.membersTable();
+    let rows = 0;
+    for (const slot of members.slots()) if (members.statement(slot) !== undefined) rows += 1;
+    let held = {
+      members: rows,
+      statements: this.node.directory.parts(),
+      rumours: 0,
+      subjects: 0,
+      peers: 0,
+    };
     this.node.control.withMembership((membership) => {
       const { rumours, subjects, peers } = membership.health();
-      const members = membership.snapshot().members.length;
-      held = { ...held, members, rumours, subjects, peers };
+      held = { ...held, rumours, subjects, peers };
     });
     return held;
   }
