@@ -333,7 +333,7 @@ export class Ledger {
     if (slot === undefined || !members.isPresent(slot)) return false;
     if (members.statement(slot) === undefined) return false;
     const isRumour = via === "rumour";
-    if (isRumour && (accusation.basis === "refused" || accusation.basis === "deaf")) return false;
+    if (isRumour && accusation.basis === "refused") return false;
     // Seconds of suspicion come before a death, and are rumoured, too: a death out of the blue was
     // agreed on where this node was cut off from, and its subject may be well on this side. News
     // that took a sync to get here may come from further away: then the subject must have had the
@@ -346,6 +346,8 @@ export class Ledger {
       (suspicion.own === undefined && suspicion.accusers.size === 0) ||
       now - members.since(slot) < (isRumour ? config.suspicionBaseMs / 2 : minMs);
     if (isSurprise) return true;
+    // Who is deaf may well be heard.
+    if (isRumour && accusation.basis === "deaf") return false;
     const peer = peers.get(accusation.subject);
     return peer !== undefined && now - peer.heardAt < config.probeIntervalMs * 1.5;
   }
