@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { encodePacket } from "../../membership/packets.ts";
-import { signAccusation, signStatement, type Verdict } from "../../membership/records.ts";
+import {
+  type Basis,
+  signAccusation,
+  signStatement,
+  type Verdict,
+} from "../../membership/records.ts";
 import { type Host, Network, nodeId, testSigner } from "./network.ts";
 
 const GHOST = nodeId("ghost");
@@ -34,10 +39,15 @@ function tell(
   });
 }
 
-function accusation(network: Network, accuser: number, verdict: Verdict): Uint8Array {
+function accusation(
+  network: Network,
+  accuser: number,
+  verdict: Verdict,
+  basis: Basis = verdict === "dead" ? "agreed" : "silence",
+): Uint8Array {
   return signAccusation(testSigner(network.at(accuser).id), {
     ...{ subject: GHOST, epoch: 1, incarnation: 0, verdict },
-    basis: verdict === "dead" ? "agreed" : "silence",
+    basis,
   }).bytes;
 }
 
@@ -64,5 +74,22 @@ describe("a death that a sync tells of because its rumour missed this member", (
     network.run(2_000);
     tell(network, receiver, "page", [accusation(network, 1, "dead")]);
     expect(receiver.membership?.state(GHOST)).toBe("suspect");
+  });
+});
+
+describe("the verdict of one member that somebody is deaf", () => {
+  it("is doubted by whoever was told of no suspicion: its author may be the deaf one", () => {
+    const { network, receiver } = meshWithGhost();
+    network.run(2_000);
+    tell(network, receiver, "push", [accusation(network, 1, "dead", "deaf")]);
+    expect(receiver.membership?.state(GHOST)).toBe("suspect");
+  });
+
+  it("is believed at once after seconds of suspicion", () => {
+    const { network, receiver } = meshWithGhost();
+    tell(network, receiver, "push", [accusation(network, 1, "suspect", "deaf")]);
+    network.run(2_000);
+    tell(network, receiver, "push", [accusation(network, 1, "dead", "deaf")]);
+    expect(receiver.membership?.state(GHOST)).toBe("dead");
   });
 });
