@@ -23,6 +23,10 @@ export const CASES: Readonly<Record<string, SimCase>> = {
     summary: "64 nodes, nothing wrong, ten minutes",
     plan: (seed) => drawPlan({ profile: "calm", seed, nodes: 64, minutes: 10 }),
   },
+  "speed-64-hour": {
+    summary: "64 nodes, nothing wrong, an hour: the start and the compiling weigh little",
+    plan: (seed) => drawPlan({ profile: "calm", seed, nodes: 64, minutes: 60 }),
+  },
   "speed-64-mixed": {
     summary: "64 nodes, faults of all kinds, ten minutes",
     plan: (seed) => drawPlan({ profile: "mixed", seed, nodes: 64, minutes: 10 }),
