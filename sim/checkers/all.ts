@@ -11,6 +11,7 @@ import { callAnswered } from "./call-answered.ts";
 import { callOnce } from "./call-once.ts";
 import type { CreateChecker } from "./checker.ts";
 import { completeness } from "./completeness.ts";
+import { cutOffAccuser } from "./cut-off-accuser.ts";
 import { deadTarget } from "./dead-target.ts";
 import { documentProvenance } from "./document-provenance.ts";
 import { ejectedShare } from "./ejected-share.ts";
@@ -52,6 +53,7 @@ export const CHECKERS: readonly CreateChecker[] = [
   rejoined,
   boundedState,
   stalledAccuser,
+  cutOffAccuser,
   mirror,
   flapping,
   noticedClone,
