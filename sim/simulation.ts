@@ -296,10 +296,10 @@ export function checkContext(plan: Plan): CheckContext {
   // Shortest while a node knows of nobody else, longest when it knows of all.
   const { minMs: suspicionMinMs, maxMs: loneSuspicionMs } = suspicionBounds(config, 1);
   const detectMs = suspicionBounds(config, plan.nodes).maxMs + DETECT_SLACK_MS;
-  const { observers, fullMeshMax, connectionsMax } = config;
+  const { observers, fullMeshMax, connectionsMax, probeIntervalMs } = config;
   return {
     ...{ nodes: plan.nodes, detectMs, suspicionMinMs, loneSuspicionMs },
-    ...{ observers, fullMeshMax, connectionsMax },
+    ...{ observers, fullMeshMax, connectionsMax, probeIntervalMs },
   };
 }
 

@@ -13,6 +13,8 @@ export interface CheckContext {
   readonly suspicionMinMs: number;
   /** Without a second accuser, no sooner than this. */
   readonly loneSuspicionMs: number;
+  /** Between two probes of one subject, while the prober is well. */
+  readonly probeIntervalMs: number;
   /** What bounds a node's neighbours. */
   readonly observers: number;
   readonly fullMeshMax: number;

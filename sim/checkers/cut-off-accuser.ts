@@ -1,37 +1,55 @@
 /**
  * S-M15. A node that nothing reaches cannot know whether the fault is its own. Only suspicions are
- * judged: what it had accused before it was cut off may still run into a verdict.
+ * judged: what it had accused before it was cut off may still run into a verdict. Not judged is who
+ * had another trouble with its roads shortly before: what was delayed there arrives late, through
+ * the cut.
  */
 import type { CreateChecker } from "./checker.ts";
 
-/** Silence that is noticed at the slowest probes, and what was under way when the road was cut. */
-const NOTICED_MS = 10_000;
+/** Silence of 1.25 intervals is noticed; some time for what was under way when the road was cut. */
+const NOTICED_INTERVALS = 2;
+const UNDER_WAY_MS = 1_000;
+const DELAYED_MS = 10_000;
 
-export const cutOffAccuser: CreateChecker = ({ nodes }) => {
+export const cutOffAccuser: CreateChecker = ({ nodes, probeIntervalMs }) => {
+  const noticedMs = NOTICED_INTERVALS * probeIntervalMs + UNDER_WAY_MS;
   /** Who is cut off from all others, by the fault that does it. */
   const cutOff = new Map<number, { readonly node: number; readonly at: number }>();
-  /** Who lies, or has a double elsewhere that speaks in its name. */
-  const excused = new Map<number, number>();
+  /** Other faults that last, and when one ended last for a node. */
+  const others = new Map<number, readonly number[]>();
+  const troubledAt = new Map<number, number>();
+  const isTroubled = (node: number, at: number) =>
+    at - (troubledAt.get(node) ?? Number.NEGATIVE_INFINITY) < DELAYED_MS * 1_000 ||
+    [...others.values()].some((struck) => struck.includes(node));
   return {
     name: "S-M15",
     statement: "a node that is cut off from all others accuses nobody",
+    countsCases: true,
     on: {
       start: ({ node }) => {
         // A double was made after the cut, and is not behind it.
         if (node >= nodes) cutOff.clear();
       },
-      fault: ({ id, on, fault, left: [node, ...more], at }) => {
-        cutOff.delete(id);
-        excused.delete(id);
-        if (!on || node === undefined || more.length > 0) return;
-        if (fault === "partition" || fault === "broken cut") cutOff.set(id, { node, at });
-        if (fault === "clone" || fault.startsWith("byzantine")) excused.set(id, node);
+      fault: ({ id, on, fault, left, right, at }, report) => {
+        if (!on) {
+          cutOff.delete(id);
+          for (const node of others.get(id) ?? []) troubledAt.set(node, at);
+          others.delete(id);
+          return;
+        }
+        const [node] = left;
+        const isCut = fault === "partition" || fault === "broken cut";
+        if (!isCut) others.set(id, [...left, ...(right ?? [])]);
+        else if (left.length === 1 && node !== undefined && !isTroubled(node, at)) {
+          report.judged();
+          cutOff.set(id, { node, at });
+        }
       },
       accused: ({ node, subject, at, verdict, basis }, report) => {
-        if ([...excused.values()].includes(node)) return;
         for (const cut of cutOff.values()) {
           const ms = (at - cut.at) / 1_000;
-          if (cut.node !== node || verdict !== "suspect" || ms < NOTICED_MS) continue;
+          if (cut.node !== node || verdict !== "suspect" || ms < noticedMs) continue;
+          if (isTroubled(node, at)) continue;
           report(`n${node} accused n${subject} (${basis}) after it had been alone for ${ms} ms`, [
             node,
             subject,

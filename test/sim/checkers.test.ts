@@ -8,7 +8,7 @@ import type { Held, TraceEvent, TraceEventOf } from "../../sim/trace.ts";
 const context: CheckContext = {
   ...{ nodes: 4, detectMs: 30_000 },
   ...{ suspicionMinMs: 3_000, loneSuspicionMs: 18_000 },
-  ...{ observers: 1, fullMeshMax: 1, connectionsMax: 2 },
+  ...{ observers: 1, fullMeshMax: 1, connectionsMax: 2, probeIntervalMs: 1_000 },
 };
 const S = 1_000_000;
 
