@@ -39,8 +39,9 @@ export const cutOffAccuser: CreateChecker = ({ nodes, probeIntervalMs }) => {
         }
         const [node] = left;
         const isCut = fault === "partition" || fault === "broken cut";
-        if (!isCut) others.set(id, [...left, ...(right ?? [])]);
-        else if (left.length === 1 && node !== undefined && !isTroubled(node, at)) {
+        // A cut around a group is a trouble, too: it holds back what comes in.
+        if (!isCut || left.length !== 1) others.set(id, [...left, ...(right ?? [])]);
+        else if (node !== undefined && !isTroubled(node, at)) {
           report.judged();
           cutOff.set(id, { node, at });
         }

@@ -31,7 +31,29 @@ export function ksDistance(one: readonly number[], other: readonly number[]): nu
   return largest;
 }
 
-/** How far the model may be from the real class on one plan and seed. Shares of the real figure. */
+/**
+ * Several seeds' figures as one: every delivery counts alike. Which peers of whom a fault strikes is
+ * a seed's luck, and moves the duplicates of twenty nodes by a tenth in either direction.
+ */
+export function pooled(seeds: readonly BroadcastFigures[]): BroadcastFigures {
+  const delaysMs = seeds.flatMap((seed) => seed.delaysMs).sort((one, other) => one - other);
+  const mean = (
+    name: "reached" | "duplicatesPerDelivery",
+    weight: (seed: BroadcastFigures) => number,
+  ) => {
+    const total = seeds.reduce((sum, seed) => sum + weight(seed), 0);
+    return seeds.reduce((sum, seed) => sum + seed[name] * weight(seed), 0) / total;
+  };
+  return {
+    probes: seeds.reduce((sum, seed) => sum + seed.probes, 0),
+    reached: mean("reached", (seed) => seed.probes),
+    ...{ p50: quantile(delaysMs, 0.5), p90: quantile(delaysMs, 0.9) },
+    ...{ p99: quantile(delaysMs, 0.99), delaysMs },
+    duplicatesPerDelivery: mean("duplicatesPerDelivery", (seed) => seed.delaysMs.length),
+  };
+}
+
+/** How far the model may be from the real class on one plan. Shares of the real figure. */
 export const TOLERANCES = {
   /** Part of the processes reached, as a difference. */
   reached: 0.01,

@@ -224,6 +224,16 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
       accused(20 * S, 0, 1, "suspect", "silence"),
     ],
   ],
+  [
+    "S-M15",
+    [fault(0, true, "broken cut", [0]), accused(20 * S, 0, 1, "suspect", "silence")],
+    [
+      fault(0, true, "partition", [0, 1], [2]),
+      fault(15 * S, false, "partition", [0, 1], [2]),
+      { ...fault(19 * S, true, "broken cut", [0]), id: 2 },
+      accused(23 * S, 0, 1, "suspect", "silence"),
+    ],
+  ],
   ["S-D2", [published(1), published(2), stored(1, 2), stored(2, 1)], [published(1), stored(1, 1)]],
   ["S-D3", [stored(1, 2)], [published(2), stored(1, 2)]],
   ["S-D4", [registered(1), settled("j")], [registered(1), settled("i")]],
