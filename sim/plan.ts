@@ -29,6 +29,8 @@ export interface Workload {
   readonly callers?: number;
   /** Besides, so many times a second one busy node sends several at once, with one key. */
   readonly burstsPerSecond?: number;
+  /** How many at once; 8 unless given. */
+  readonly requestsPerBurst?: number;
   /** Calls of actors in the whole mesh; 0 if absent. */
   readonly callsPerSecond?: number;
 }
@@ -165,7 +167,7 @@ function faultOfNetwork(value: unknown): string | undefined {
 function faultOfWorkload(value: unknown): string | undefined {
   if (!isObject(value)) return `"workload" is not an object`;
   const numbers = ["services", "instancesPerNode", "requestsPerSecond", "keyed", "unsafe"];
-  for (const name of ["burstsPerSecond", "callsPerSecond"]) {
+  for (const name of ["burstsPerSecond", "requestsPerBurst", "callsPerSecond"]) {
     if (value[name] !== undefined && !isAmount(value[name])) {
       return `"workload.${name}" is not a number from 0`;
     }

@@ -139,6 +139,7 @@ export function drawPlan(choice: ProfileChoice): Plan {
       services: Math.max(8, Math.floor(nodes / 8)),
       requestsPerSecond: draws.pick([2, 5, 10]),
       burstsPerSecond: isCalm || nodes > 64 ? 0 : draws.pick([0, 1, 3]),
+      ...drawBurstSize(seed),
       // Each host of actors follows every view: in large meshes of a simulation that is most of the work.
       callsPerSecond: nodes > CALLING_NODES_MAX ? 0 : late.pick([0, 2, 5]),
       ...(isFormed ? { callers: FORMED_CALLERS } : {}),
@@ -150,6 +151,11 @@ export function drawPlan(choice: ProfileChoice): Plan {
 
 function isProfile(name: string): name is Profile {
   return (PROFILES as readonly string[]).includes(name);
+}
+
+/** Some callers are so busy that only the budget of repeats keeps a stall from doubling their load. */
+function drawBurstSize(seed: number): { requestsPerBurst?: number } {
+  return new Draws(seed, 0xb512e).chance(0.25) ? { requestsPerBurst: 100 } : {};
 }
 
 function drawParameters(draws: Draws, profile: Profile): Record<string, number> {

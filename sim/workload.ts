@@ -18,7 +18,7 @@ import { type DrawnRequest, drawRequest, furnished } from "./requests.ts";
 
 const REQUEST_DEADLINE_MS = 10_000;
 /** Requests that come at once, and the keys that they share. */
-const BURST = 8;
+const BURST_REQUESTS = 8;
 const BURST_KEYS = 4;
 const ACTORS = 40;
 const BODY = new TextEncoder().encode("0123456789abcdef");
@@ -92,6 +92,7 @@ export class Workload {
   /** One caller that hammers a few instances: only there do breakers and budgets come into play. */
   #scheduleBurst(number: number, perSecond: number): void {
     const { world, hosts, plan } = this.#fleet;
+    const { requestsPerBurst = BURST_REQUESTS } = plan.workload;
     const key = streamKey(plan.seed, 0xb057);
     const pauseUs = Math.ceil((2_000_000 / perSecond) * drawFloat(key, number * 2));
     world.plan(world.now + pauseUs, undefined, "workload", () => {
@@ -101,7 +102,8 @@ export class Workload {
       if (agent === undefined || agent.lane.isPaused) return;
       const shared = `burst ${drawBelow(key, number * 2 + 1, BURST_KEYS)}`;
       world.plan(world.now, agent.lane, "workload", () => {
-        for (let sent = 0; sent < BURST; sent += 1) this.#open(agent, "s0", shared, true);
+        for (let sent = 0; sent < requestsPerBurst; sent += 1)
+          this.#open(agent, "s0", shared, true);
       });
     });
   }
