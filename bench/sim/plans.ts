@@ -35,6 +35,10 @@ export const CASES: Readonly<Record<string, SimCase>> = {
     summary: "1,000 nodes that join and then work, two minutes",
     plan: (seed) => drawPlan({ profile: "calm", seed, nodes: 1_000, minutes: 2 }),
   },
+  "speed-1000-long": {
+    summary: "1,000 nodes, nothing wrong, twenty minutes: their joining weighs less",
+    plan: (seed) => drawPlan({ profile: "calm", seed, nodes: 1_000, minutes: 20 }),
+  },
   "large-10000": {
     summary: "10,000 nodes, a registration every ten seconds, five minutes",
     plan: (seed) => lan(seed, 10_000, 5 * MINUTE, registrations(30, 10 * SECOND, 10_000)),
