@@ -1,6 +1,7 @@
 /**
  * S-T1. Records come when requests are over, so a moment is judged when all requests that had begun
- * by then have ended. A refusal by an agent that drains or does not have the instance is a
+ * by then have ended. Only moments at which the caller repeats are judged: afterwards the requests that
+ * paid for its repeats leave the window, and the repeats stay in it for some seconds more. A refusal by an agent that drains or does not have the instance is a
  * redirection: its repeat costs the service nothing and is not counted.
  */
 import type { CreateChecker, Report } from "./checker.ts";
@@ -29,7 +30,9 @@ interface Sent {
 export const retryBudget: CreateChecker = () => {
   const all = new Map<string, Sent>();
   const judge = (key: string, sent: Sent, until: number, report: Report) => {
-    sent.moments.sort((one, other) => one.at - other.at);
+    sent.moments.sort(
+      (one, other) => one.at - other.at || Number(one.isRepeat) - Number(other.isRepeat),
+    );
     const floor = (FLOOR_PER_SECOND * (WINDOW_US + SLACK_US)) / 1_000_000;
     let [first, requests, repeats] = [0, 0, 0];
     for (const { at, isRepeat } of sent.moments) {
@@ -42,7 +45,8 @@ export const retryBudget: CreateChecker = () => {
         first += 1;
         old = sent.moments[first] as Moment;
       }
-      if (at <= sent.judgedUntil || repeats <= SHARE * requests + floor) continue;
+      if (!isRepeat || at <= sent.judgedUntil) continue;
+      if (repeats <= SHARE * requests + floor) continue;
       const [node = "", service = ""] = key.split(" ");
       report(`n${node} repeated ${repeats} of ${requests} requests to ${service}`, [Number(node)]);
       break;
@@ -52,7 +56,8 @@ export const retryBudget: CreateChecker = () => {
   };
   return {
     name: "S-T1",
-    statement: "in any window the repeats of a caller stay within its share of requests and floor",
+    statement:
+      "a caller that repeats stays within its share of the window's requests and the floor",
     isFitForReal: true,
     on: {
       record: ({ at, node, service, attempts }, report) => {

@@ -314,6 +314,19 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
     [registered(1), record(S, 1, "closed", 140)],
     [registered(1), record(S, 1, "closed", 3)],
   ],
+  [
+    "S-T1",
+    [
+      ...Array.from({ length: 100 }, (_, at) => record(at * 1_000, 1)),
+      record(12 * S, 1, "closed", 126),
+    ],
+    [
+      ...Array.from({ length: 100 }, (_, at) => record(at * 1_000, 1)),
+      record(S, 1, "closed", 136),
+      // The hundred requests have left the window, their repeats have not.
+      record(10.5 * S, 1),
+    ],
+  ],
 ];
 
 const lives = (at: number, node: number, activation: number, isThere = true): TraceEvent => ({
