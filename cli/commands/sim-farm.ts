@@ -1,6 +1,5 @@
 /** `grapevine sim farm`: many seeds across profiles, on all processors. */
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
 import { PROFILES, type ProfileChoice } from "../../sim/profiles.ts";
 import type { Command } from "../command.ts";
 import { usageError } from "../command.ts";
@@ -8,6 +7,7 @@ import { readNumber } from "../sim/choose-plan.ts";
 import { pairs } from "../sim/describe.ts";
 import { type FarmSummary, runFarm } from "../sim/farm.ts";
 import type { FarmResult } from "../sim/farm-worker.ts";
+import { outputFolder } from "../sim/output-file.ts";
 
 const SEEDS_DEFAULT = 20;
 /** So many seeds over all profiles meet everything that they are meant to meet. */
@@ -60,12 +60,13 @@ export const command: Command = {
       ...{ seed: first + at, nodes, minutes },
       profile: profile ?? (PROFILES[at % PROFILES.length] as string),
     }));
+    const out = values.one("out") ?? "sim-failures";
     const limit = readNumber(values, "limit", 0.01, LIMIT_MINUTES_DEFAULT, true);
     const summary = await runFarm({
       choices,
       workers: readNumber(values, "workers", 1, 1_024) ?? availableParallelism(),
       limitMs: (limit ?? LIMIT_MINUTES_DEFAULT) * 60_000,
-      directory: resolve(terminal.folder, values.one("out") ?? "sim-failures"),
+      directory: outputFolder("failing plans", out, terminal.folder),
       isStopped: () => terminal.signal.aborted,
       untilFailure: values.has("until-failure"),
       onResult: (result, done) => {

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { GrapevineError } from "../../core/errors.ts";
 import { replayData } from "../../sim/replay.ts";
 import type { Command } from "../command.ts";
+import { outputFile, writing } from "../sim/output-file.ts";
 import { assemblePage } from "../sim/replay-page.ts";
 
 export const command: Command = {
@@ -23,6 +24,7 @@ export const command: Command = {
   async run({ terminal, json, positionals, values }) {
     const source = positionals[0] as string;
     const file = values.one("out") as string;
+    const path = outputFile("page", file, terminal.folder);
     const lines = readTrace(source, terminal.folder).split("\n");
     const data = replayData(lines);
     if (data === undefined) {
@@ -31,7 +33,7 @@ export const command: Command = {
         `${source} is not a trace: make one with "grapevine sim run --trace ${source}"`,
       );
     }
-    writeFileSync(resolve(terminal.folder, file), assemblePage(data));
+    writing("page", file, () => writeFileSync(path, assemblePage(data)));
     terminal.out(json ? `${JSON.stringify({ page: file })}\n` : `written to ${file}\n`);
     return 0;
   },

@@ -1,12 +1,12 @@
 /** `grapevine sim run`: one run of the mesh in virtual time, with faults. */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { resolve } from "node:path";
 import type { Plan } from "../../sim/plan.ts";
 import type { Simulation } from "../../sim/simulation.ts";
 import type { TraceEvent } from "../../sim/trace.ts";
 import type { Command } from "../command.ts";
 import { choosePlan, PLAN_FLAGS } from "../sim/choose-plan.ts";
 import { describeReport } from "../sim/describe.ts";
+import { outputFile, writing } from "../sim/output-file.ts";
 import { runPlanInSlices } from "../sim/run-plan.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -46,7 +46,7 @@ export const command: Command = {
     const usual = isReal ? REAL_DEFAULTS : {};
     const plan = choosePlan(positionals[0], values, terminal.folder, usual);
     const file = values.one("trace");
-    const trace = file === undefined ? undefined : new TraceFile(resolve(terminal.folder, file));
+    const trace = file === undefined ? undefined : new TraceFile(file, terminal.folder);
     if (isReal) return await runReal(plan, terminal, json, trace);
     trace?.write({ plan });
     const options = {
@@ -98,11 +98,14 @@ function progress(terminal: Terminal): (simulation: Simulation, wallMs: number) 
 }
 
 class TraceFile {
+  readonly #name: string;
   readonly #file: number;
   #lines: string[] = [];
 
-  constructor(path: string) {
-    this.#file = openSync(path, "w");
+  constructor(name: string, folder: string) {
+    this.#name = name;
+    const path = outputFile("trace", name, folder);
+    this.#file = writing("trace", name, () => openSync(path, "w"));
   }
 
   write(line: object): void {
@@ -116,7 +119,9 @@ class TraceFile {
   }
 
   #flush(): void {
-    if (this.#lines.length > 0) writeSync(this.#file, `${this.#lines.join("\n")}\n`);
+    const lines = this.#lines;
     this.#lines = [];
+    if (lines.length === 0) return;
+    writing("trace", this.#name, () => writeSync(this.#file, `${lines.join("\n")}\n`));
   }
 }

@@ -1,9 +1,9 @@
 /** `grapevine sim shrink`: the smallest plan that still fails in the same way. */
 import { writeFileSync } from "node:fs";
-import { resolve } from "node:path";
 import type { Plan } from "../../sim/plan.ts";
 import type { Command } from "../command.ts";
 import { readPlan } from "../sim/choose-plan.ts";
+import { outputFile, writing } from "../sim/output-file.ts";
 import { describeShrunk, shrinkPlan } from "../sim/shrink-plan.ts";
 
 export const command: Command = {
@@ -31,6 +31,10 @@ export const command: Command = {
   async run({ terminal, json, positionals, values }) {
     const source = positionals[0] as string;
     const plan = readPlan(source, terminal.folder);
+    const file = values.one("out") ?? `${source.replace(/\.json$/, "")}.min.json`;
+    const account = `${file.replace(/\.json$/, "")}.md`;
+    const planPath = outputFile("plan", file, terminal.folder);
+    const accountPath = outputFile("account", account, terminal.folder);
     const shrunk = await shrinkPlan(
       plan,
       values.one("invariant"),
@@ -38,12 +42,10 @@ export const command: Command = {
       (candidate, isFailing) => terminal.err(progress(candidate, isFailing)),
     );
     if (shrunk === undefined) return 1;
-    const file = values.one("out") ?? `${source.replace(/\.json$/, "")}.min.json`;
-    const account = `${file.replace(/\.json$/, "")}.md`;
     const text = describeShrunk(plan, shrunk);
     const plain = `${JSON.stringify(shrunk.plan, undefined, 1)}\n`;
-    writeFileSync(resolve(terminal.folder, file), plain);
-    writeFileSync(resolve(terminal.folder, account), text);
+    writing("plan", file, () => writeFileSync(planPath, plain));
+    writing("account", account, () => writeFileSync(accountPath, text));
     const { runs, violations } = shrunk;
     const { nodes, events } = shrunk.plan;
     const summary = { plan: file, account, runs, nodes, events: events.length, violations };

@@ -62,6 +62,29 @@ describe("sim run", () => {
   });
 });
 
+/** Each is found before anything is run, so that nothing is lost on it. */
+describe("what cannot be written", () => {
+  it.each([
+    ["run --nodes 2 --minutes 0.01 --trace absent/t", "cannot write the trace to"],
+    ["run --nodes 2 --minutes 0.01 --trace .", "it is a directory"],
+    ["shrink failing.json -o absent/q.json", "cannot write the plan to"],
+    ["replay failing.trace -o absent/page.html", "cannot write the page to"],
+    ["replay failing.trace -o .", "it is a directory"],
+    [
+      "farm --seeds 1 --nodes 2 --minutes 0.01 --out failing.json",
+      "failing.json is not a directory",
+    ],
+    ["farm --seeds 1 --nodes 2 --minutes 0.01 --out failing.json/in", "cannot write the failing"],
+  ])("%s is refused, and says what and where", async (args, message) => {
+    writeFileSync(join(folder, "failing.json"), JSON.stringify(failing));
+    const { code, err } = await sim(args);
+    expect(code).toBe(1);
+    expect(err).toContain(message);
+    expect(err).not.toContain("defect");
+    expect(err.split("\n").length).toBe(2);
+  });
+});
+
 describe("sim farm", () => {
   it("runs seeds over the profiles and sums them up", { timeout: 120_000 }, async () => {
     const { code, out } = await sim("farm --seeds 2 --nodes 4 --minutes 0.1 --workers 1 --json");
