@@ -4,7 +4,6 @@
  */
 
 import type { ResumeOrder } from "./engine/lane.ts";
-import { isAmount, isCount, isObject, isShare, isWhole } from "./plan-values.ts";
 
 export const BYZANTINE_BEHAVIOURS = [
   "garbage",
@@ -167,76 +166,6 @@ export type PlanEvent = {
     }
 );
 export type PlanEventKind = PlanEvent["kind"];
-
-interface Bounds {
-  readonly nodes: number;
-  readonly zones: number;
-}
-
-type Check = (value: unknown, bounds: Bounds) => boolean;
-const isNode: Check = (value, { nodes }) => isCount(value) && (value as number) < nodes;
-const isZone: Check = (value, { zones }) => isCount(value) && (value as number) < zones;
-const isNodes: Check = (value, bounds) =>
-  Array.isArray(value) && value.length > 0 && value.every((each) => isNode(each, bounds));
-const isText: Check = (value) => typeof value === "string" && value.length > 0;
-const isFlag: Check = (value) => typeof value === "boolean";
-
-function oneOf(...words: readonly string[]): Check {
-  return (value) => words.includes(value as string);
-}
-
-function optional(check: Check): Check {
-  return (value, bounds) => value === undefined || check(value, bounds);
-}
-
-const aWhile = { node: isNode, forMs: isCount };
-const isResume = oneOf("timers", "io", "shuffled");
-const isPair = { node: isNode, other: isNode };
-const isInstance = { node: isNode, service: isText, id: isText };
-
-const EVENT_FIELDS: Readonly<Record<PlanEventKind, Readonly<Record<string, Check>>>> = {
-  crash: { ...aWhile, how: oneOf("kill", "power"), disk: oneOf("kept", "lost", "rolled back") },
-  zone: { zone: isZone, forMs: isCount, how: oneOf("power", "cut") },
-  join: { nodes: isNodes },
-  leave: { ...aWhile, version: isText },
-  pause: { ...aWhile, resume: isResume },
-  slow: { ...aWhile, costUs: isCount },
-  starve: { ...aWhile, blockMs: isCount, runMs: isCount, costUs: isCount, resume: isResume },
-  overload: { ...aWhile, requestsPerSecond: isAmount },
-  partition: { left: isNodes, forMs: isCount, oneWay: isFlag },
-  road: {
-    ...{ from: isNodes, to: isNodes, forMs: isCount, clog: isFlag, loss: isShare },
-    ...{ delayMs: isAmount, jitterMs: isAmount, bytesPerSecond: isCount },
-    duplicates: optional(isShare),
-  },
-  swizzle: { nodes: isNodes, forMs: isCount },
-  reset: isPair,
-  "half-open": isPair,
-  swap: { ...isPair, forMs: isCount },
-  clock: { node: isNode, stepMs: isWhole, driftPpm: optional(isWhole) },
-  disk: { ...aWhile, mode: optional(oneOf("full", "slow", "torn")) },
-  application: { ...aWhile, mode: oneOf("errors", "slow", "hangs") },
-  byzantine: { ...aWhile, behaviour: oneOf(...BYZANTINE_BEHAVIOURS) },
-  clone: aWhile,
-  register: isInstance,
-  deregister: isInstance,
-};
-
-/** What is wrong with a list of events, and where; undefined if nothing. */
-export function faultOfEvents(value: unknown, bounds: Bounds): string | undefined {
-  if (!Array.isArray(value)) return `"events" is not a list`;
-  for (const [at, event] of value.entries()) {
-    if (!isObject(event)) return `events[${at}] is not an object`;
-    const kind = event["kind"] as PlanEventKind;
-    const fields = Object.hasOwn(EVENT_FIELDS, kind) ? EVENT_FIELDS[kind] : undefined;
-    if (fields === undefined) return `events[${at}] has an unknown kind`;
-    const checks: Readonly<Record<string, Check>> = { atMs: isCount, ...fields };
-    for (const [name, check] of Object.entries(checks)) {
-      if (!check(event[name], bounds)) return `events[${at}] (${kind}): "${name}" is not valid`;
-    }
-  }
-  return undefined;
-}
 
 /** The nodes that an event names; of a zone none, because it is one by its number. */
 export function nodesOf(event: PlanEvent): readonly number[] {

@@ -4,6 +4,8 @@
  * first, and the page says which.
  */
 
+import { faultOfPlan } from "./plan-check.ts";
+
 /** Beyond this a browser becomes slow. */
 const EVENTS_MAX = 1_500_000;
 /** Given up above so many events of all kinds, one kind after the other. */
@@ -16,7 +18,7 @@ type Line = Readonly<Record<string, unknown>>;
 export function replayData(lines: readonly string[]): string | undefined {
   const [first, ...rest] = lines.filter((line) => line !== "");
   const plan = read(first)?.["plan"];
-  if (plan === undefined) return undefined;
+  if (faultOfPlan(plan) !== undefined) return undefined;
   const all = rest.map(read).filter((line) => line !== undefined);
   const report = all.at(-1)?.["report"];
   let events = all.filter((event) => typeof event["kind"] === "string");

@@ -56,7 +56,8 @@ describe("flapping", () => {
       const seen = run.beliefsOf(1).filter((event) => event.node === node);
       const deaths = seen.filter(({ belief }) => belief === "dead");
       expect(deaths.length).toBeGreaterThanOrEqual(3);
-      expect(deaths.length).toBeLessThanOrEqual(8);
+      // Who contradicted whatever is said of it at once died seven or eight times.
+      expect(deaths.length).toBeLessThanOrEqual(6);
       expect(seen.at(-1)?.belief).toBe("alive");
     }
     expect(run.report.violations).toEqual([]);

@@ -2,7 +2,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { assemblePage } from "../../cli/sim/replay-page.ts";
 import { type Plan, type PlanEvent, parsePlan } from "../../sim/plan.ts";
-import { drawPlan } from "../../sim/profiles.ts";
+import { drawPlan, PROFILES } from "../../sim/profiles.ts";
 import { replayData } from "../../sim/replay.ts";
 import { shrink } from "../../sim/shrink.ts";
 
@@ -35,6 +35,65 @@ describe("a plan file", () => {
     const copy = structuredClone(plan) as unknown as Record<string, unknown>;
     change(copy);
     expect(() => parsePlan(JSON.stringify(copy), "p.json")).toThrow(message);
+  });
+
+  const drift = { atMs: 1, kind: "clock", node: 1, stepMs: 0, driftPpm: -1_000_000 };
+  const starve = {
+    atMs: 1,
+    kind: "starve",
+    node: 1,
+    forMs: 9,
+    blockMs: 0,
+    costUs: 0,
+    resume: "io",
+  };
+  const service = { atMs: 1, kind: "register", node: 1, service: "Not A Label", id: "x" };
+  it.each<readonly [string, object, string]>([
+    [
+      "a share of requests above one",
+      { workload: { ...plan.workload, keyed: 7 } },
+      "workload.keyed",
+    ],
+    ["half a service", { workload: { ...plan.workload, services: 2.5 } }, "workload.services"],
+    ["callers by name", { workload: { ...plan.workload, callers: "x" } }, "workload.callers"],
+    [
+      "more loss than packets",
+      { network: { ...plan.network, gossipLoss: 5 } },
+      "network.gossipLoss",
+    ],
+    [
+      "distances of too few zones",
+      { network: { ...plan.network, zoneDelayUs: [[1]] } },
+      "zoneDelay",
+    ],
+    ["a parameter that the detector lacks", { membership: { observer: 5 } }, "membership.observer"],
+    [
+      "a lease that lasts no time",
+      { leaseMs: 0 },
+      '"leaseMs" is 0; it must be a whole number from',
+    ],
+    ["a clock that stands still", { events: [drift] }, 'events[0] (clock): "driftPpm" is -1000000'],
+    ["no processor for ever", { events: [{ ...starve, runMs: 0 }] }, '"runMs" is 0'],
+    ["a service that nobody can register", { events: [service] }, '"service" is "Not A Label"'],
+    [
+      "a field misspelt",
+      { events: [{ ...drift, driftPPM: 5 }] },
+      '"driftPPM" is unknown; known are',
+    ],
+    ["a field that plans lack", { colour: "red" }, '"colour" is unknown'],
+    ["a node that breaks in no known way", { broken: [{ node: 1, how: "x" }] }, "broken[0].how"],
+  ])("is refused with %s, before anything runs", (_what, change, message) => {
+    const text = JSON.stringify({ ...plan, ...change });
+    expect(() => parsePlan(text, "p.json")).toThrow(message);
+  });
+
+  it("that is drawn is one, whatever the profile, the size and the seed", () => {
+    for (const [seed, profile] of PROFILES.entries()) {
+      for (const nodes of [undefined, 1, 2, 5, 3_000]) {
+        const drawn = drawPlan({ profile, seed, nodes, minutes: 2 });
+        expect(parsePlan(JSON.stringify(drawn), "p.json")).toEqual(drawn);
+      }
+    }
   });
 
   it("is refused if it is not JSON", () => {
@@ -103,6 +162,8 @@ describe("a replay page", () => {
   it("is not made from anything else", () => {
     expect(replayData(["hello"])).toBeUndefined();
     expect(replayData([])).toBeUndefined();
+    expect(replayData(['{"plan":{}}'])).toBeUndefined();
+    expect(replayData(['{"plan":1}'])).toBeUndefined();
   });
 });
 
