@@ -1,9 +1,10 @@
 /**
  * Makes a failing plan as small as it gets while it still fails in the same way: first the faults
- * (delta debugging, Zeller and Hildebrandt 2002), then the nodes that no fault names, then how long
- * and how badly each fault strikes, and last the length of the run. Each candidate is run; nothing
- * is assumed about which parts matter.
+ * (delta debugging, Zeller and Hildebrandt 2002), then whom they strike, then the nodes that no
+ * fault names, then how long and how badly each fault strikes, and last the length of the run. Each
+ * candidate is run; nothing is assumed about which parts matter.
  */
+import { CALMER } from "./calmer.ts";
 import type { Plan, PlanEvent } from "./plan.ts";
 import { nodesOf, renumberedEvent } from "./plan-event.ts";
 
@@ -20,6 +21,8 @@ const RUNS_MAX = 400;
 const GRAIN_MS = 250;
 /** The last fault must have time to take effect. */
 const TAIL_MS = 1_000;
+/** Longer lists of nodes are only halved. */
+const SINGLY_MAX = 8;
 
 /** Yields each candidate and is told whether it fails; so the caller may stop between two runs. */
 export function shrink(start: Plan): Generator<Plan, Shrinking, boolean> {
@@ -41,7 +44,8 @@ class Shrinker {
     for (let before = ""; before !== JSON.stringify(this.#plan) && this.#runs < RUNS_MAX; ) {
       before = JSON.stringify(this.#plan);
       yield* this.#fewerEvents();
-      yield* this.#noWorkload();
+      yield* this.#calmer();
+      yield* this.#fewerStruck();
       yield* this.#fewerNodes();
       yield* this.#milderEvents();
       yield* this.#shorterRun();
@@ -79,35 +83,49 @@ class Shrinker {
     }
   }
 
-  *#noWorkload(): Attempts<void> {
-    const { workload } = this.#plan;
-    if ((workload.callsPerSecond ?? 0) > 0) {
-      const calm = { ...workload, callsPerSecond: 0 };
-      yield* this.#try({ ...this.#plan, workload: calm }, "no calls of actors");
+  *#calmer(): Attempts<void> {
+    for (const [what, step] of CALMER) {
+      const calm = step(this.#plan);
+      if (JSON.stringify(calm) !== JSON.stringify(this.#plan)) yield* this.#try(calm, what);
     }
-    if (workload.requestsPerSecond > 0) {
-      yield* this.#try(
-        { ...this.#plan, workload: { ...this.#plan.workload, requestsPerSecond: 0 } },
-        "no requests",
-      );
+  }
+
+  /** What a fault strikes: half of it, then less by one. Only who is named by no fault can go. */
+  *#fewerStruck(): Attempts<void> {
+    for (let at = 0; at < this.#plan.events.length; at += 1) {
+      for (const field of ["left", "from", "to", "nodes"]) {
+        while (yield* this.#halfStruck(at, field));
+        while (yield* this.#oneLessStruck(at, field));
+      }
     }
-    if (this.#plan.clockDriftPpm > 0 || this.#plan.clockOffsetMs > 0) {
-      yield* this.#try(
-        { ...this.#plan, clockDriftPpm: 0, clockOffsetMs: 0 },
-        "clocks that are right",
-      );
+  }
+
+  *#halfStruck(at: number, field: string): Attempts<boolean> {
+    const struck = struckBy(this.#plan.events[at], field);
+    const middle = Math.ceil(struck.length / 2);
+    if (struck.length < 2) return false;
+    return (
+      (yield* this.#strike(at, field, struck.slice(0, middle))) ||
+      (yield* this.#strike(at, field, struck.slice(middle)))
+    );
+  }
+
+  *#oneLessStruck(at: number, field: string): Attempts<boolean> {
+    const struck = struckBy(this.#plan.events[at], field);
+    if (struck.length < 2 || struck.length > SINGLY_MAX) return false;
+    for (const one of struck) {
+      const others = struck.filter((node) => node !== one);
+      if (yield* this.#strike(at, field, others)) return true;
     }
-    const { gossipLoss, gossipDuplicates, gossipLateMs, ...network } = this.#plan.network;
-    if (gossipLoss + gossipDuplicates + gossipLateMs > 0) {
-      const calm = { ...network, gossipLoss: 0, gossipDuplicates: 0, gossipLateMs: 0 };
-      yield* this.#try({ ...this.#plan, network: calm }, "a broadcast that loses nothing");
-    }
-    if ((this.#plan.broken?.length ?? 0) > 0) {
-      yield* this.#try({ ...this.#plan, broken: [] }, "machines that stay broken");
-    }
-    if (Object.keys(this.#plan.membership).length > 0) {
-      yield* this.#try({ ...this.#plan, membership: {} }, "the preset's own parameters");
-    }
+    return false;
+  }
+
+  *#strike(at: number, field: string, nodes: readonly number[]): Attempts<boolean> {
+    const event = this.#plan.events[at] as PlanEvent;
+    const former = struckBy(event, field).length;
+    const events = this.#plan.events.with(at, { ...event, [field]: nodes } as PlanEvent);
+    const what = `${event.kind}: ${nodes.length} of the ${former} nodes in "${field}"`;
+    return yield* this.#try({ ...this.#plan, events }, what);
   }
 
   /** Nodes are numbered anew, so that those that faults name move to the front. */
@@ -172,5 +190,14 @@ function renumbered(plan: Plan, named: ReadonlySet<number>, nodes: number): Plan
   const to = (node: number) => numbers.get(node) as number;
   const events = plan.events.map((event) => renumberedEvent(event, to));
   const broken = plan.broken?.map((each) => ({ ...each, node: to(each.node) })) ?? [];
-  return { ...plan, nodes, zones: Math.min(plan.zones, nodes), events, broken };
+  // A zone that a fault names stays, though it may be empty.
+  const namedZones = events.map((event) => (event.kind === "zone" ? event.zone + 1 : 1));
+  const zones = Math.max(Math.min(plan.zones, nodes), ...namedZones);
+  return { ...plan, nodes, zones, events, broken };
+}
+
+/** The nodes that the event lists in a field; none if it has no such list. */
+function struckBy(event: PlanEvent | undefined, field: string): readonly number[] {
+  const value = (event as Readonly<Record<string, unknown>> | undefined)?.[field];
+  return Array.isArray(value) ? value : [];
 }

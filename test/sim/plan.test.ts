@@ -134,6 +134,46 @@ describe("shrinking", () => {
     expect(runs).toBeLessThan(200);
   });
 
+  it("leaves out of a fault the nodes that it need not strike, and then these nodes", () => {
+    const others = Array.from({ length: 15 }, (_, at) => at + 1);
+    const loss = { clog: false, loss: 0.8, delayMs: 0, jitterMs: 0, bytesPerSecond: 0 };
+    const road = { atMs: 1_000, kind: "road", forMs: 60_000, ...loss } as const;
+    const cut = { atMs: 2_000, kind: "partition", left: [4, 9, 2, 7], forMs: 5_000 } as const;
+    const start: Plan = {
+      ...plan,
+      events: [
+        { ...road, from: [0], to: others },
+        { ...cut, oneWay: false },
+      ],
+    };
+    const { plan: small } = shrunk(start, ({ events, nodes }) => {
+      const [first, second] = events;
+      const isLossy = first?.kind === "road" && first.to.length >= 2;
+      return nodes >= 4 && isLossy && second?.kind === "partition";
+    });
+    expect(small.events).toMatchObject([{ from: [0], to: [1, 2] }, { left: [expect.any(Number)] }]);
+    expect(small.nodes).toBe(4);
+  });
+
+  it("leaves neither bursts of requests nor loss of packets that do not matter", () => {
+    const { sameZone } = plan.network;
+    const start: Plan = {
+      ...{ ...plan, workload: { ...plan.workload, requestsPerSecond: 5, burstsPerSecond: 3 } },
+      network: { ...plan.network, sameZone: { ...sameZone, loss: 0.01 } },
+    };
+    const { plan: small } = shrunk(start, () => true);
+    expect(small.workload).toMatchObject({ requestsPerSecond: 0, burstsPerSecond: 0 });
+    expect(small.network.sameZone.loss).toBe(0);
+    expect(small.network.otherZone.loss).toBe(0);
+  });
+
+  it("keeps a plan a plan when a zone that a fault names would be lost", () => {
+    const zone: PlanEvent = { atMs: 1_000, kind: "zone", zone: 2, forMs: 5_000, how: "power" };
+    const start: Plan = { ...plan, zones: 3, events: [zone] };
+    const { plan: small } = shrunk(start, ({ events }) => events.length === 1);
+    expect(parsePlan(JSON.stringify(small), "small.json")).toEqual(small);
+  });
+
   it("ends with the plan as it was if everything matters", () => {
     const text = JSON.stringify(large);
     const { plan: same } = shrunk(large, (candidate) => JSON.stringify(candidate) === text);
