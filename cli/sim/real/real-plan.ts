@@ -37,7 +37,7 @@ export function realPlan(given: Plan): RealPlan {
   const plan: Plan = {
     ...{ ...given, events, network, preset: "lan", membership: {}, push: true },
     ...{ clockOffsetMs: 0, clockDriftPpm: 0, broken: [] },
-    workload: { ...given.workload, callsPerSecond: 0 },
+    workload: { ...given.workload, callsPerSecond: 0, burstsPerSecond: 0 },
   };
   return { plan, leftOut, notes: notesOn(given) };
 }
@@ -66,9 +66,9 @@ function refusalOf(event: PlanEvent): string | undefined {
       if (event.disk === "rolled back") return "disk rolled back";
       return event.how === "kill" ? undefined : "crash power";
     case "clock":
-      return "clock step";
+      return event.stepMs === 0 ? "clock drift" : "clock step";
     case "disk":
-      return "disk full";
+      return `disk ${event.mode ?? "full"}`;
     case "byzantine":
       return `byzantine ${event.behaviour}`;
     case "leave":
@@ -96,6 +96,7 @@ function notesOn(plan: Plan): string[] {
   const notes: string[] = [];
   if (broken !== undefined && broken.length > 0) notes.push("machines that stay broken");
   if ((workload.callsPerSecond ?? 0) > 0) notes.push("calls of actors");
+  if ((workload.burstsPerSecond ?? 0) > 0) notes.push("bursts of requests");
   if (preset !== "lan" || Object.keys(membership).length > 0) {
     notes.push("parameters of the failure detector (agents use their own: lan)");
   }
