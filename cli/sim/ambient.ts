@@ -13,17 +13,23 @@ type Stand = (present: Ambience, args: readonly unknown[]) => unknown;
 
 const never: Stand | undefined = undefined;
 const realQueueMicrotask = queueMicrotask;
+const RealDate = Date;
+const realNextTick = process.nextTick;
 
 const FORBIDDEN: readonly (readonly [object, string, Stand | undefined])[] = [
   [Date, "now", (present) => present.wallMs()],
   [Math, "random", (present) => present.random()],
   [performance, "now", never],
+  [process, "hrtime", never],
+  [process, "uptime", never],
   [globalThis, "setTimeout", (present, args) => startTimer(present, args, false)],
   [globalThis, "setInterval", (present, args) => startTimer(present, args, true)],
   [globalThis, "clearTimeout", (_present, [timer]) => (timer as SimTimer | undefined)?.cancel()],
   [globalThis, "clearInterval", (_present, [timer]) => (timer as SimTimer | undefined)?.cancel()],
   [globalThis, "setImmediate", never],
   [globalThis, "queueMicrotask", (_present, [task]) => realQueueMicrotask(task as () => void)],
+  [process, "nextTick", (_present, args) => Reflect.apply(realNextTick, process, args)],
+  [AbortSignal, "timeout", never],
   [crypto, "getRandomValues", never],
   [crypto, "randomUUID", never],
 ];
@@ -40,13 +46,15 @@ export function withoutAmbient<Result>(body: () => Result): Result {
       writable: true,
       value: (...args: readonly unknown[]) => {
         if (present !== undefined && stand !== undefined) return stand(present, args);
-        throw new Error(`a simulated process used ${name}, which is not the same in two runs`);
+        throw forbidden(name);
       },
     });
   }
+  globalThis.Date = simulatedDate;
   try {
     return body();
   } finally {
+    globalThis.Date = RealDate;
     for (const [at, [owner, name]] of FORBIDDEN.entries()) {
       const descriptor = former[at];
       if (descriptor === undefined) delete (owner as Patched)[name];
@@ -54,6 +62,22 @@ export function withoutAmbient<Result>(body: () => Result): Result {
     }
   }
 }
+
+function forbidden(name: string): Error {
+  return new Error(`a simulated process used ${name}, which is not the same in two runs`);
+}
+
+/** A date that is given its time is a value like any other; without, it is the wall clock. */
+const simulatedDate = new Proxy(RealDate, {
+  construct: (target, args, made) => {
+    if (args.length > 0) return Reflect.construct(target, args, made);
+    if (present === undefined) throw forbidden("new Date()");
+    return new target(present.wallMs());
+  },
+  apply: () => {
+    throw forbidden("Date()");
+  },
+});
 
 /**
  * Surroundings for a class that waits for promises. Its microtasks have to run inside the event that

@@ -67,13 +67,26 @@ describe("a run", () => {
 describe("inside a run", () => {
   it.each([
     ["the wall clock", () => Date.now()],
+    ["the wall clock as a date", () => new Date()],
+    ["the wall clock as a text", () => Date()],
+    ["the machine's clock", () => process.hrtime()],
+    ["how long the process has run", () => process.uptime()],
     ["chance", () => Math.random()],
     ["the process's clock", () => performance.now()],
     ["timers", () => setTimeout(() => {}, 1)],
     ["microtasks", () => queueMicrotask(() => {})],
+    ["the next tick", () => process.nextTick(() => {})],
+    ["deadlines", () => AbortSignal.timeout(1_000)],
   ])("%s cannot be reached, and can be afterwards", (_what, use) => {
     expect(() => withoutAmbient(use)).toThrow("not the same in two runs");
     expect(() => use()).not.toThrow();
+  });
+
+  it("dates that are given their time are still dates", () => {
+    const made = withoutAmbient(() => new Date(42));
+    expect(made.getTime()).toBe(42);
+    expect(withoutAmbient(() => made instanceof Date)).toBe(true);
+    expect(withoutAmbient(() => new Date(2026, 0).getFullYear())).toBe(2026);
   });
 
   it("a process of the second tier finds its own time, chance and timers, and no other's", async () => {
@@ -88,7 +101,7 @@ describe("inside a run", () => {
       },
     };
     const use = () => {
-      found.push(Date.now(), Math.random());
+      found.push(Date.now(), Math.random(), new Date().toISOString());
       clearTimeout(setTimeout(() => {}, 7));
       setInterval(() => found.push("tick"), 9);
       void Promise.resolve().then(() => found.push("settled"));
@@ -105,7 +118,15 @@ describe("inside a run", () => {
         resolve();
       });
     });
-    expect(found).toEqual([42, 0.25, "cancelled 7", "settled", "after", "tick"]);
+    expect(found).toEqual([
+      42,
+      0.25,
+      "1970-01-01T00:00:00.042Z",
+      "cancelled 7",
+      "settled",
+      "after",
+      "tick",
+    ]);
     expect(timers.map(([ms]) => ms)).toEqual([7, 9, 9]);
   });
 
