@@ -4,6 +4,8 @@
  * has not been kept, only not been asked. What is missing is named, so that it can be drawn again.
  */
 
+import { BYZANTINE_BEHAVIOURS } from "./plan-event.ts";
+
 /** Rare branches that the default profiles reach, by the marks of a run. */
 const SOMETIMES = [
   "member suspect",
@@ -34,7 +36,8 @@ const FAULTS = [
   ...["clog", "clone", "crash kill", "crash power", "delay", "disk full", "disk lost"],
   ...["disk rolled back", "disk slow", "disk torn", "half-open", "join wave", "leave", "loss"],
   ...["narrow road", "overload", "partition", "partition one way", "pause", "reset", "slow"],
-  ...["starve", "swizzle", "upgrade", "zone cut", "zone power"],
+  ...["starve", "swapped addresses", "swizzle", "upgrade", "zone cut", "zone power"],
+  ...BYZANTINE_BEHAVIOURS.map((behaviour) => `byzantine ${behaviour}`),
   ...["left broken: cut", "left broken: deaf", "left broken: pause", "left broken: power"],
 ] as const;
 
