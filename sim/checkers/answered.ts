@@ -16,12 +16,20 @@ export const answered: CreateChecker = () => {
   const open = new Map<string, Asked>();
   /** Who offers a service, and since when. */
   const offers = new Map<string, Map<number, number>>();
+  const started = new Set<number>();
   return {
     name: "L-R4",
     statement: "in quiet times a request for a service that somebody offers is answered",
     countsCases: true,
     on: {
-      start: (event) => excuses.onStart(event),
+      start: (event) => {
+        excuses.onStart(event);
+        const { node, disk } = event;
+        // Who has lost its disk offers nothing of before; the first registrations come before the first start.
+        if (disk !== "kept" && started.has(node))
+          for (const nodes of offers.values()) nodes.delete(node);
+        started.add(node);
+      },
       stop: (event) => excuses.onStop(event),
       fault: (event) => excuses.onFault(event),
       healed: (event) => excuses.onHealed(event),

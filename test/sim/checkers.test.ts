@@ -427,6 +427,11 @@ const restCases: typeof cases = [
     ],
   ],
   [
+    "L-R4",
+    [...running, offered, start(1, 2 * S, 2, "kept"), request(quiet), failed(quiet + S)],
+    [...running, offered, start(1, 2 * S, 2, "lost"), request(quiet), failed(quiet + S)],
+  ],
+  [
     "L-A7",
     [...running, asked(quiet), called(quiet + 1, "not_owner", "no")],
     [...running, asked(quiet), called(quiet + 1, "", "")],
