@@ -39,6 +39,7 @@ class Serving implements Exchange {
   readonly #context: AttemptContext;
   readonly #observer: ExchangeObserver;
   #timer: Timer | undefined;
+  #isExecuted = false;
   #isOver = false;
 
   constructor(
@@ -58,7 +59,8 @@ class Serving implements Exchange {
   }
 
   endBody(): void {
-    if (this.#isOver || this.#timer !== undefined) return;
+    if (this.#isOver || this.#isExecuted) return;
+    this.#isExecuted = true;
     const { clock, mode } = this.#application;
     this.#application.onExecute(this.#context);
     if (mode === "hangs") return;
