@@ -1,4 +1,7 @@
-/** L-B5. */
+/**
+ * L-B5. A probe that its caller gave up by a deadline says nothing of the instance, so the breaker
+ * stays half-open and lets another one through: then the time of that one counts.
+ */
 import { BREAKER_DEFAULTS } from "../../policies/breaker.ts";
 import type { CreateChecker } from "./checker.ts";
 
@@ -9,6 +12,8 @@ const PROBE_US = 30_000_000;
 
 export const stuckBreaker: CreateChecker = () => {
   const since = new Map<string, number>();
+  /** Breakers of one caller and service. */
+  const siblings = new Map<string, Set<string>>();
   return {
     name: "L-B5",
     statement:
@@ -22,8 +27,15 @@ export const stuckBreaker: CreateChecker = () => {
       resumed: ({ node, at }) => {
         for (const key of since.keys()) if (key.startsWith(`${node} `)) since.set(key, at);
       },
+      record: ({ at, node, service, attempts }) => {
+        const isProbe = attempts.some(({ breaker }) => breaker === "half-open");
+        if (!isProbe) return;
+        for (const key of siblings.get(`${node} ${service}`) ?? []) since.set(key, at);
+      },
       breaker: ({ at, node, service, breaker, from, to }, report) => {
         const key = `${node} ${breaker}`;
+        const name = `${node} ${service}`;
+        siblings.set(name, (siblings.get(name) ?? new Set()).add(key));
         if (to !== "held back") {
           since.set(key, at);
           return;

@@ -476,6 +476,12 @@ const breaker = (at: number, from: string, to: string, more: object = {}): Trace
     ...{ at, kind: "breaker", node: 0, service: "default/s", breaker: 1, from, to },
     ...{ evidence: "", successes: 2, instances: 4, ejected: 0, ...more },
   }) as TraceEvent;
+/** A probe that said nothing: its caller's time was over. */
+const probed = (at: number, state: string): TraceEvent => {
+  const ended = record(at, 1, state) as TraceEventOf<"record">;
+  const attempts = ended.attempts.map((each) => ({ ...each, outcome: "failed" }));
+  return { ...ended, outcome: "failed", error: "deadline_exceeded", attempts };
+};
 const breakerCases: typeof cases = [
   ["S-B1", [breaker(S, "closed", "half-open")], [breaker(S, "open", "half-open")]],
   ["S-B1", [breaker(S, "open", "attempted")], [breaker(S, "open", "held back")]],
@@ -498,6 +504,21 @@ const breakerCases: typeof cases = [
     "L-B5",
     [breaker(S, "open", "half-open"), breaker(60 * S, "half-open", "held back")],
     [breaker(S, "open", "half-open"), breaker(20 * S, "half-open", "held back")],
+  ],
+  [
+    "L-B5",
+    [
+      ...[breaker(S, "open", "half-open"), probed(20 * S, "half-open")],
+      breaker(60 * S, "half-open", "held back"),
+    ],
+    [
+      ...[
+        breaker(S, "open", "half-open"),
+        probed(20 * S, "half-open"),
+        probed(40 * S, "half-open"),
+      ],
+      breaker(60 * S, "half-open", "held back"),
+    ],
   ],
 ];
 const allCases = [...cases, ...actorCases, ...restCases, ...breakerCases];
