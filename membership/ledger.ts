@@ -172,17 +172,24 @@ export class Ledger {
     this.#report(slot, before, "this node hears nobody", now, out);
   }
 
-  /** The member was heard, or this node hears others again: back to what the records say. */
+  /** The member was heard: back to what the records say. */
   clearPrivate(slot: number, now: Millis, out: MembershipOutput): void {
+    this.#takeBack(slot, "heard again", now, out);
+  }
+
+  /** What it is silent of may still be gone: that is for the probes to find out anew. */
+  clearAllPrivate(now: Millis, out: MembershipOutput): void {
+    for (const slot of [...this.#private]) {
+      this.#takeBack(slot, "this node hears others again", now, out);
+    }
+  }
+
+  #takeBack(slot: number, why: string, now: Millis, out: MembershipOutput): void {
     if (!this.#private.delete(slot)) return;
     const before = this.#parts.members.rank(slot);
     this.#parts.suspicions.withdraw(slot);
     this.#parts.members.showAs(slot, undefined, now);
-    this.#report(slot, before, "heard again", now, out);
-  }
-
-  clearAllPrivate(now: Millis, out: MembershipOutput): void {
-    for (const slot of [...this.#private]) this.clearPrivate(slot, now, out);
+    this.#report(slot, before, why, now, out);
   }
 
   /** This node looked for itself and found nothing there: what others say is true. */

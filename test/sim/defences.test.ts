@@ -143,6 +143,32 @@ describe("a partition", () => {
   });
 });
 
+describe("who was alone for a while", () => {
+  it(
+    "says of a member that is still silent why it holds it alive, and not that it heard it",
+    LONG,
+    () => {
+      const alone = {
+        atMs: 2_000,
+        kind: "partition",
+        left: [1],
+        forMs: 40_000,
+        oneWay: false,
+      } as const;
+      const dead = { atMs: 10_000, kind: "crash", node: 0, forMs: 60_000, how: "power" } as const;
+      const run = new DefenceRun([alone, { ...dead, disk: "kept" }], {
+        nodes: 3,
+        virtualMs: 75_000,
+      });
+      const held = run.beliefsOf(0).filter(({ node }) => node === 1);
+      expect(held.some(({ why }) => why === "this node hears nobody")).toBe(true);
+      const silent = held.filter((event) => run.msOf(event) > 10_000 && run.msOf(event) < 70_000);
+      expect(silent.filter(({ why }) => why === "heard again")).toEqual([]);
+      expect(silent.map(({ why }) => why)).toContain("this node hears others again");
+    },
+  );
+});
+
 describe("a restart of nearly everybody", () => {
   it("leaves nobody stuck dead, though the few that stayed held all others dead", LONG, () => {
     const stayed = [9, 10, 11];
