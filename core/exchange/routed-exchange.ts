@@ -360,6 +360,11 @@ export class RoutedExchange implements Exchange, AttemptOwner {
     this.#timer = undefined;
     if (this.#isDone) return;
     const now = this.#now();
+    if ((this.#deadlineLeft(now) ?? 1) <= 0) {
+      // After a stall the pause and the deadline have both expired, and the pause comes first.
+      this.#onDeadline();
+      return;
+    }
     const found = this.#search(destination, now);
     if (found instanceof GrapevineError) this.#giveUp(error, found.message);
     else this.#launch(found, now);
@@ -380,6 +385,7 @@ export class RoutedExchange implements Exchange, AttemptOwner {
   }
 
   #onDeadline(): void {
+    this.#deadlineTimer?.cancel();
     this.#deadlineTimer = undefined;
     if (this.#isDone) return;
     const waitedMs = Math.round(this.#now() - this.#startedAt);

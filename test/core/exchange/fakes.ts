@@ -47,10 +47,16 @@ export class VirtualClock implements Clock {
       const next = this.#timers[0];
       if (next === undefined || next.when > until) break;
       this.#timers.shift();
-      this.time = next.when;
+      this.time = Math.max(this.time, next.when);
       next.callback();
     }
     this.time = until;
+  }
+
+  /** The process stands still for so long: what expired meanwhile runs late, in order. */
+  stall(ms: number): void {
+    this.time += ms;
+    this.advance(0);
   }
 }
 

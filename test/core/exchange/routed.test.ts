@@ -268,6 +268,22 @@ describe("a routed request", () => {
   });
 });
 
+describe("a process that stood still", () => {
+  it("does not begin the repeat whose pause ended meanwhile if the deadline passed, too", () => {
+    const mesh = new RouterFixture(meshView([instance("only", "n1")]));
+    const { observer } = mesh.open(front({}, { deadlineLeftMs: 100 }));
+    mesh.clock.advance(40);
+    mesh.backends.last.fail("upstream_refused");
+    expect(mesh.backends.attempts).toHaveLength(1);
+    mesh.clock.stall(300);
+    expect(mesh.backends.attempts).toHaveLength(1);
+    expect(observer.lines).toEqual(["error deadline_exceeded"]);
+    expect(mesh.record.attempts).toHaveLength(1);
+    expect(mesh.record.executed).toBe("no");
+    mesh.expectQuiet(1);
+  });
+});
+
 describe("a request that cannot be routed", () => {
   const refusal = (mesh: RouterFixture, request = front()) => {
     const { observer } = mesh.open(request);
