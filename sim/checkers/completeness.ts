@@ -1,4 +1,7 @@
-/** L-M6. Who starts later has to learn of the dead from others, within the same bound. */
+/**
+ * L-M6. Who starts later has to learn of the dead from others, within the same bound. While another
+ * machine speaks with the key of one that is gone it is there for everybody: the time begins anew.
+ */
 import type { Belief } from "../trace.ts";
 import type { CreateChecker, Report } from "./checker.ts";
 import { Excuses } from "./excuses.ts";
@@ -64,6 +67,13 @@ export const completeness: CreateChecker = ({ detectMs, nodes }) => {
       fault: (event, report) => {
         judge(event.at, report);
         excuses.onFault(event);
+        const { fault, on, left, at: stoppedAt } = event;
+        if (fault !== "clone") return;
+        for (const node of left.filter((each) => gone.has(each))) {
+          due = due.filter((each) => each.node !== node);
+          const at = stoppedAt + detectMs * 1_000;
+          if (!on) due.push({ node, stoppedAt, at, viewer: undefined });
+        }
       },
       belief: ({ at, node, subject, belief }, report) => {
         judge(at, report);

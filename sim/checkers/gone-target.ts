@@ -1,4 +1,4 @@
-/** S-R2. */
+/** S-R2. While another machine speaks with the key of one that is gone, it is not gone for anybody. */
 import type { CreateChecker } from "./checker.ts";
 import { Excuses } from "./excuses.ts";
 
@@ -21,7 +21,14 @@ export const goneTarget: CreateChecker = ({ detectMs }) => {
         excuses.onStop(event);
         goneSince.set(event.node, event.at);
       },
-      fault: (event) => excuses.onFault(event),
+      fault: (event) => {
+        excuses.onFault(event);
+        const { fault, on, left, at } = event;
+        if (fault !== "clone") return;
+        for (const node of left) {
+          if (goneSince.has(node)) goneSince.set(node, on ? Number.POSITIVE_INFINITY : at);
+        }
+      },
       record: ({ node, request, attempts }, report) => {
         for (const { at, target, instance } of attempts) {
           const since = goneSince.get(target);

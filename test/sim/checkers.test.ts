@@ -369,6 +369,16 @@ const actorCases: typeof cases = [
   ["S-A6", [called(S, "not_owner", "no"), turn(S + 1, "c")], [called(S, "not_owner", "no")]],
 ];
 
+const goneSince = (at: number): TraceEvent[] => [
+  ...running,
+  { at, kind: "stop", node: 1, how: "killed" },
+];
+/** Another machine spoke with node 1's key. */
+const cloned = (from: number, to: number): TraceEvent[] => [
+  fault(from, true, "clone", [1]),
+  fault(to, false, "clone", [1]),
+];
+const back = [belief(25 * S, 0, 1, "alive")];
 const quiet = 100 * S;
 const offered = { ...registered(1), instance: "default/s/i" } as TraceEvent;
 const attempted = (at: number, times: readonly number[], executed: string): TraceEvent => ({
@@ -397,6 +407,24 @@ const restCases: typeof cases = [
     "S-R2",
     [...running, { at: S, kind: "stop", node: 1, how: "killed" }, record(60 * S, 1)],
     [...running, { at: S, kind: "stop", node: 1, how: "killed" }, record(5 * S, 1)],
+  ],
+  [
+    "S-R2",
+    [...goneSince(S), record(60 * S, 1)],
+    [...goneSince(S), ...cloned(40 * S, 50 * S), record(60 * S, 1)],
+  ],
+  [
+    "S-R2",
+    [...goneSince(S), ...cloned(2 * S, 3 * S), record(60 * S, 1)],
+    [...goneSince(S), fault(40 * S, true, "clone", [1]), record(60 * S, 1)],
+  ],
+  [
+    "L-M6",
+    [...goneSince(S), ...back, ...cloned(25 * S, 26 * S), belief(70 * S, 0, 2, "alive")],
+    [
+      ...[...goneSince(S), ...back, ...cloned(25 * S, 26 * S)],
+      ...[belief(50 * S, 0, 1, "dead"), belief(70 * S, 0, 2, "alive")],
+    ],
   ],
   ["S-T2", [attempted(S, [1, 2, 3, 4], "no")], [attempted(S, [1, 2, 3], "no")]],
   [
