@@ -104,8 +104,10 @@ export class Network implements StreamHome {
             door.accept(theirs, from.id);
             return () => {
               if (isOver) mine.reset("the attempt was given up");
-              isOver = true;
-              if (mine.isOpen) from.opened(mine, door.id);
+              else if (mine.isOpen) {
+                isOver = true;
+                from.opened(mine, door.id);
+              } else fail({ kind: "reset", detail: "it broke off while it was made" });
             };
           },
         );
