@@ -1,8 +1,8 @@
 /**
  * S-M15. A node that nothing reaches cannot know whether the fault is its own. Only suspicions are
  * judged: what it had accused before it was cut off may still run into a verdict. Not judged is who
- * had another trouble with its roads shortly before: what was delayed there arrives late, through
- * the cut.
+ * had lost or delayed packets shortly before: when those arrive is settled when they are sent, and so
+ * they come through the cut.
  */
 import type { CreateChecker } from "./checker.ts";
 
@@ -39,9 +39,8 @@ export const cutOffAccuser: CreateChecker = ({ nodes, probeIntervalMs }) => {
         }
         const [node] = left;
         const isCut = fault === "partition" || fault === "broken cut";
-        // A cut around a group is a trouble, too: it holds back what comes in.
-        if (!isCut || left.length !== 1) others.set(id, [...left, ...(right ?? [])]);
-        else if (node !== undefined && !isTroubled(node, at)) {
+        if (!isCut) others.set(id, [...left, ...(right ?? [])]);
+        else if (left.length === 1 && node !== undefined && !isTroubled(node, at)) {
           report.judged();
           cutOff.set(id, { node, at });
         }

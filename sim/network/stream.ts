@@ -93,6 +93,7 @@ export class Half implements StreamEnd {
   #held: Parcel[] = [];
   #stalledSince: number | undefined;
   #isCut = false;
+  #resendAt: number | undefined;
   #isForgotten = false;
 
   constructor(
@@ -194,18 +195,32 @@ export class Half implements StreamEnd {
     }
   }
 
-  /** A road may have opened. */
+  /** A road may have opened. What a cut swallowed waits for the kernel to send it again. */
   retry(): void {
-    const { world, paths, stalled } = this.#home;
+    const { world, paths } = this.#home;
     const since = this.#stalledSince;
     if (since === undefined || this.#blocked() !== undefined) return;
     if (this.#held.length === 0 && paths.blocked(this.#far.host, this.host) !== undefined) return;
-    stalled.delete(this);
+    if (!this.#isCut) {
+      this.#release();
+      return;
+    }
+    if (this.#resendAt !== undefined) return;
+    this.#resendAt = nextResendUs(since, world.now);
+    world.plan(this.#resendAt, undefined, "connection", () => {
+      this.#resendAt = undefined;
+      // The road may be cut again: then this resend is lost as well.
+      if (this.#stalledSince !== since) this.retry();
+      else if (this.#blocked() === undefined) this.#release();
+    });
+  }
+
+  #release(): void {
+    this.#home.stalled.delete(this);
     this.#stalledSince = undefined;
+    this.#isCut = false;
     const held = this.#held;
     this.#held = [];
-    if (this.#isCut) this.holdUntil(nextResendUs(since, world.now));
-    this.#isCut = false;
     for (const parcel of held) this.#transmit(parcel);
   }
 
@@ -268,6 +283,7 @@ export class Half implements StreamEnd {
 
   #dropHeld(): void {
     this.#held = [];
+    this.#isCut = false;
     this.#pending = 0;
     this.#stalledSince = undefined;
     this.#home.stalled.delete(this);

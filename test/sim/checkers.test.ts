@@ -228,8 +228,8 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
     "S-M15",
     [fault(0, true, "broken cut", [0]), accused(20 * S, 0, 1, "suspect", "silence")],
     [
-      fault(0, true, "partition", [0, 1], [2]),
-      fault(15 * S, false, "partition", [0, 1], [2]),
+      fault(0, true, "loss", [0, 1], [2]),
+      fault(15 * S, false, "loss", [0, 1], [2]),
       { ...fault(19 * S, true, "broken cut", [0]), id: 2 },
       accused(23 * S, 0, 1, "suspect", "silence"),
     ],
