@@ -286,11 +286,9 @@ export class Mux implements ClientHost, ServerHost, FrameSink {
       const ran = executed(stream.id, stream.position, this.#servedByPeer);
       stream.fail(linkLost(this.peer, reason, ran));
     }
-    if (this.#servers.size > 0) {
-      // Most links end idle, and an error is dear: it takes the stack down.
-      const canceled = new GrapevineError("canceled", `the link to ${this.peer} ended`);
-      for (const stream of [...this.#servers.values()]) stream.fail(canceled);
-    }
+    // Most links end idle, and an error is dear: it takes the stack down.
+    const canceled = () => new GrapevineError("canceled", `the link to ${this.peer} ended`);
+    for (const stream of [...this.#servers.values()]) stream.fail(canceled());
     this.#pending.failAll((id, position) =>
       linkLost(this.peer, reason, executed(id, position, this.#callServedByPeer)),
     );

@@ -62,18 +62,15 @@ export const completeness: CreateChecker = ({ detectMs, nodes }) => {
         if (node >= nodes) return;
         running.delete(node);
         gone.add(node);
-        due.push({ node, stoppedAt: at, at: at + detectMs * 1_000, viewer: undefined });
+        due.push(dueFromAll(node, at, detectMs));
       },
       fault: (event, report) => {
         judge(event.at, report);
         excuses.onFault(event);
-        const { fault, on, left, at: stoppedAt } = event;
-        if (fault !== "clone") return;
-        for (const node of left.filter((each) => gone.has(each))) {
-          due = due.filter((each) => each.node !== node);
-          const at = stoppedAt + detectMs * 1_000;
-          if (!on) due.push({ node, stoppedAt, at, viewer: undefined });
-        }
+        if (event.fault !== "clone") return;
+        const cloned = new Set(event.left.filter((node) => gone.has(node)));
+        due = due.filter(({ node }) => !cloned.has(node));
+        if (!event.on) for (const node of cloned) due.push(dueFromAll(node, event.at, detectMs));
       },
       belief: ({ at, node, subject, belief }, report) => {
         judge(at, report);
@@ -86,3 +83,7 @@ export const completeness: CreateChecker = ({ detectMs, nodes }) => {
     atEnd: (now, report) => judge(now, report),
   };
 };
+
+function dueFromAll(node: number, stoppedAt: number, detectMs: number): Due {
+  return { node, stoppedAt, at: stoppedAt + detectMs * 1_000, viewer: undefined };
+}

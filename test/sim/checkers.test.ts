@@ -3,14 +3,34 @@ import { describe, expect, it } from "vitest";
 import { CHECKERS } from "../../sim/checkers/all.ts";
 import type { CheckContext, Violation } from "../../sim/checkers/checker.ts";
 import { Panel } from "../../sim/checkers/panel.ts";
-import type { Held, TraceEvent, TraceEventOf } from "../../sim/trace.ts";
+import type { TraceEvent } from "../../sim/trace.ts";
+import { attempted, breakerCases, restCases } from "./checker-cases.ts";
+import {
+  accused,
+  belief,
+  type Case,
+  called,
+  deaths,
+  fault,
+  left,
+  outcome,
+  published,
+  record,
+  registered,
+  request,
+  running,
+  S,
+  said,
+  settled,
+  start,
+  stored,
+} from "./hand-made.ts";
 
 const context: CheckContext = {
   ...{ nodes: 4, detectMs: 30_000 },
   ...{ suspicionMinMs: 3_000, loneSuspicionMs: 18_000 },
   ...{ observers: 1, fullMeshMax: 1, connectionsMax: 2, probeIntervalMs: 1_000 },
 };
-const S = 1_000_000;
 
 function judge(events: readonly TraceEvent[]): Violation[] {
   const panel = new Panel(context, CHECKERS);
@@ -19,76 +39,7 @@ function judge(events: readonly TraceEvent[]): Violation[] {
   return panel.violations;
 }
 
-const start = (node: number, at = 0, epoch = 1, disk: "kept" | "lost" = "lost"): TraceEvent => ({
-  ...{ at, kind: "start", node, epoch, disk },
-});
-const said = (node: number, incarnation = 0, epoch = 1, at = 0): TraceEvent => ({
-  ...{ at, kind: "said", node, epoch, incarnation, left: false },
-});
-const belief = (
-  at: number,
-  node: number,
-  subject: number,
-  held: "alive" | "suspect" | "dead" | "left",
-  incarnation = 0,
-): TraceEvent => ({
-  ...{ at, kind: "belief", node, subject, belief: held, epoch: 1, incarnation, why: "test" },
-});
-const accused = (
-  at: number,
-  node: number,
-  subject: number,
-  verdict: "suspect" | "dead",
-  basis: string,
-): TraceEvent => ({
-  ...{ at, kind: "accused", node, subject, epoch: 1, incarnation: 0, verdict, basis },
-});
-const fault = (at: number, on: boolean, name: string, left: number[], right?: number[]) =>
-  ({ at, kind: "fault", fault: name, id: 1, on, left, right }) satisfies TraceEvent;
-const request = (at: number, isIdempotent = true): TraceEvent => ({
-  ...{ at, kind: "request", node: 0, request: "r", service: "default/s", isIdempotent },
-});
-const outcome = (at: number): TraceEvent => ({
-  ...{ at, kind: "outcome", node: 0, request: "r", status: 200, error: "" },
-});
-const record = (at: number, target: number, breaker = "closed", times = 1): TraceEvent => ({
-  ...{ at, kind: "record", node: 0, request: "r", service: "default/s" },
-  ...{ outcome: "answered", error: "" },
-  attempts: Array.from({ length: times }, () => ({
-    ...{ at, instance: "default/s/i", target, breaker, outcome: "answered" },
-    ...{ executed: "", error: "" },
-  })),
-});
-const registered = (node: number, at = 0): TraceEvent => ({
-  ...{ at, kind: "registered", node, instance: "default/s/i" },
-});
-const published = (seq: number, notAfter = 0, at = 0): TraceEvent => ({
-  ...{ at, kind: "published", node: 1, part: 0, epoch: 1, seq, notAfter, instances: [] },
-  isLater: false,
-});
-const stored = (at: number, seq: number, wallMs = 0): TraceEvent => ({
-  ...{ at, kind: "stored", node: 0, owner: 1, part: 0, epoch: 1, seq, wallMs },
-  hash: seq,
-});
-const settled = (id: string, held: Partial<Held> = {}): TraceEvent => ({
-  ...{ at: S, kind: "settled", node: 0, root: "a", instances: [`default/s/${id}`] },
-  held: { members: 4, statements: 4, rumours: 0, subjects: 1, peers: 2, ...held },
-  unmirrored: [],
-});
-const deaths = (count: number, everyS: number): TraceEvent[] =>
-  Array.from({ length: count }, (_, at) => [
-    belief(at * everyS * S, 0, 1, "dead"),
-    belief((at * everyS + 1) * S, 0, 1, "alive"),
-  ]).flat();
-const left = (leavingAt: number, at: number): TraceEvent[] => [
-  { at: leavingAt, kind: "leaving", node: 1 },
-  { at, kind: "stop", node: 1, how: "left" },
-];
-
-/** Everybody runs and has said so; the checker's own events follow. */
-const running = [start(0), start(1), start(2), said(0), said(1), said(2)];
-
-const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEvent[]])[] = [
+const cases: readonly Case[] = [
   [
     "S-M1",
     [...running, said(1, 1), belief(1, 0, 1, "alive", 1), belief(2, 0, 1, "suspect", 0)],
@@ -185,9 +136,14 @@ const cases: readonly (readonly [string, readonly TraceEvent[], readonly TraceEv
   ],
   [
     "S-M11",
-    [{ ...settled("i"), unmirrored: ["n0 would route to i on n1, which its tables lack"] }],
+    [
+      {
+        ...settled("i"),
+        unmirrored: ["n0 would route to i on n1, which its tables lack"],
+      } as TraceEvent,
+    ],
     [settled("i")],
-  ] as [string, TraceEvent[], TraceEvent[]],
+  ],
   [
     "L-M6",
     [
@@ -335,10 +291,7 @@ const lives = (at: number, node: number, activation: number, isThere = true): Tr
 const turn = (at: number, call: string, on = true): TraceEvent => ({
   ...{ at, kind: "turn", node: 1, actor: "a", activation: 1, call, on },
 });
-const called = (at: number, error: string, executed: string): TraceEvent => ({
-  ...{ at, kind: "called", node: 0, call: "c", actor: "a", error, executed },
-});
-const actorCases: typeof cases = [
+const actorCases: readonly Case[] = [
   [
     "S-A1",
     [...running, lives(S, 1, 1), lives(2 * S, 2, 2), lives(90 * S, 1, 1, false)],
@@ -369,186 +322,6 @@ const actorCases: typeof cases = [
   ["S-A6", [called(S, "not_owner", "no"), turn(S + 1, "c")], [called(S, "not_owner", "no")]],
 ];
 
-const goneSince = (at: number): TraceEvent[] => [
-  ...running,
-  { at, kind: "stop", node: 1, how: "killed" },
-];
-/** Another machine spoke with node 1's key. */
-const cloned = (from: number, to: number): TraceEvent[] => [
-  fault(from, true, "clone", [1]),
-  fault(to, false, "clone", [1]),
-];
-const back = [belief(25 * S, 0, 1, "alive")];
-const quiet = 100 * S;
-const offered = { ...registered(1), instance: "default/s/i" } as TraceEvent;
-const attempted = (at: number, times: readonly number[], executed: string): TraceEvent => ({
-  ...(record(at, 1, "closed", times.length) as TraceEventOf<"record">),
-  attempts: times.map((each) => ({
-    ...{ at: each, instance: "default/s/i", target: 1, breaker: "closed", outcome: "failed" },
-    executed,
-    error: "",
-  })),
-});
-const rested: TraceEvent = { at: 1, kind: "rested" };
-const failed = (at: number): TraceEvent => ({ ...outcome(at), error: "unreachable" }) as TraceEvent;
-const later = { ...published(1), isLater: true } as TraceEvent;
-const asked = (at: number): TraceEvent => ({ at, kind: "call", node: 0, call: "c", actor: "a" });
-const restCases: typeof cases = [
-  [
-    "L-M7",
-    [...running, start(3, S), belief(2 * S, 0, 3, "suspect"), said(3, 0, 1, 60 * S)],
-    [
-      ...[...running, start(3, S)],
-      ...[0, 1, 2].map((viewer) => belief(2 * S, viewer, 3, "alive")),
-      said(3, 0, 1, 60 * S),
-    ],
-  ],
-  [
-    "S-R2",
-    [...running, { at: S, kind: "stop", node: 1, how: "killed" }, record(60 * S, 1)],
-    [...running, { at: S, kind: "stop", node: 1, how: "killed" }, record(5 * S, 1)],
-  ],
-  [
-    "S-R2",
-    [...goneSince(S), record(60 * S, 1)],
-    [...goneSince(S), ...cloned(40 * S, 50 * S), record(60 * S, 1)],
-  ],
-  [
-    "S-R2",
-    [...goneSince(S), ...cloned(2 * S, 3 * S), record(60 * S, 1)],
-    [...goneSince(S), fault(40 * S, true, "clone", [1]), record(60 * S, 1)],
-  ],
-  [
-    "L-M6",
-    [...goneSince(S), ...back, ...cloned(25 * S, 26 * S), belief(70 * S, 0, 2, "alive")],
-    [
-      ...[...goneSince(S), ...back, ...cloned(25 * S, 26 * S)],
-      ...[belief(50 * S, 0, 1, "dead"), belief(70 * S, 0, 2, "alive")],
-    ],
-  ],
-  ["S-T2", [attempted(S, [1, 2, 3, 4], "no")], [attempted(S, [1, 2, 3], "no")]],
-  [
-    "S-T2",
-    Array.from({ length: 4 }, (_, at) => {
-      return { at, kind: "executed", node: 1, request: "r", instance: "i" } as const;
-    }),
-    [{ at: 1, kind: "executed", node: 1, request: "r", instance: "i" }],
-  ],
-  [
-    "S-T3",
-    [request(0, false), attempted(S, [1, S], "unknown")],
-    [request(0, true), attempted(S, [1, S], "unknown")],
-  ],
-  ["S-T3", [request(0), attempted(S, [1, 11 * S], "no")], [request(0), attempted(S, [1, S], "no")]],
-  ["S-T4", [attempted(S, [1, 1_000], "no")], [attempted(S, [1, 20_000], "no")]],
-  [
-    "L-R4",
-    [...running, offered, request(quiet), failed(quiet + S)],
-    [...running, offered, request(quiet), outcome(quiet + S)],
-  ],
-  [
-    "L-R4",
-    [...running, offered, request(quiet), failed(quiet + S)],
-    [
-      ...[...running, offered, fault(80 * S, true, "pause", [2])],
-      ...[request(quiet), failed(quiet + S)],
-    ],
-  ],
-  [
-    "L-R4",
-    [...running, offered, start(1, 2 * S, 2, "kept"), request(quiet), failed(quiet + S)],
-    [...running, offered, start(1, 2 * S, 2, "lost"), request(quiet), failed(quiet + S)],
-  ],
-  [
-    "L-A7",
-    [...running, asked(quiet), called(quiet + 1, "not_owner", "no")],
-    [...running, asked(quiet), called(quiet + 1, "", "")],
-  ],
-  [
-    "S-D1",
-    [
-      { ...settled("i"), contents: 5 },
-      { ...settled("i"), node: 1, root: "b", contents: 5 },
-    ] as TraceEvent[],
-    [
-      { ...settled("i"), contents: 5 },
-      { ...settled("i"), node: 1, root: "b", contents: 6 },
-    ] as TraceEvent[],
-  ],
-  [
-    "S-D1",
-    [
-      { ...settled("i"), contents: 5 },
-      { ...settled("i"), node: 1, contents: 6 },
-    ] as TraceEvent[],
-    [{ ...settled("i"), contents: 5 } as TraceEvent],
-  ],
-  [
-    "S-D7",
-    [rested, { ...settled("i"), handed: 2 } as TraceEvent],
-    [rested, published(2), { ...settled("i"), handed: 2 } as TraceEvent],
-  ],
-  [
-    "S-D8",
-    [published(9), { at: 1, kind: "poisoned", node: 1, epoch: 1, seq: 9 }, stored(2, 9)],
-    [published(8), { at: 1, kind: "poisoned", node: 1, epoch: 1, seq: 9 }, stored(2, 8)],
-  ],
-  [
-    "S-D9",
-    [later, stored(1, 1), { ...stored(2, 1), node: 2, hash: 7 } as TraceEvent],
-    [later, stored(1, 1), { ...stored(2, 1), node: 2 } as TraceEvent],
-  ],
-];
-const breaker = (at: number, from: string, to: string, more: object = {}): TraceEvent =>
-  ({
-    ...{ at, kind: "breaker", node: 0, service: "default/s", breaker: 1, from, to },
-    ...{ evidence: "", successes: 2, instances: 4, ejected: 0, ...more },
-  }) as TraceEvent;
-/** A probe that said nothing: its caller's time was over. */
-const probed = (at: number, state: string): TraceEvent => {
-  const ended = record(at, 1, state) as TraceEventOf<"record">;
-  const attempts = ended.attempts.map((each) => ({ ...each, outcome: "failed" }));
-  return { ...ended, outcome: "failed", error: "deadline_exceeded", attempts };
-};
-const breakerCases: typeof cases = [
-  ["S-B1", [breaker(S, "closed", "half-open")], [breaker(S, "open", "half-open")]],
-  ["S-B1", [breaker(S, "open", "attempted")], [breaker(S, "open", "held back")]],
-  [
-    "S-B1",
-    [breaker(S, "half-open", "closed", { successes: 1 })],
-    [breaker(S, "half-open", "closed", { successes: 2 })],
-  ],
-  [
-    "S-B4",
-    [breaker(S, "closed", "open", { evidence: "soft", ejected: 2 })],
-    [breaker(S, "closed", "open", { evidence: "hard", ejected: 2 })],
-  ],
-  [
-    "L-B5",
-    [breaker(S, "closed", "open"), breaker(60 * S, "open", "held back")],
-    [breaker(S, "closed", "open"), breaker(40 * S, "open", "held back")],
-  ],
-  [
-    "L-B5",
-    [breaker(S, "open", "half-open"), breaker(60 * S, "half-open", "held back")],
-    [breaker(S, "open", "half-open"), breaker(20 * S, "half-open", "held back")],
-  ],
-  [
-    "L-B5",
-    [
-      ...[breaker(S, "open", "half-open"), probed(20 * S, "half-open")],
-      breaker(60 * S, "half-open", "held back"),
-    ],
-    [
-      ...[
-        breaker(S, "open", "half-open"),
-        probed(20 * S, "half-open"),
-        probed(40 * S, "half-open"),
-      ],
-      breaker(60 * S, "half-open", "held back"),
-    ],
-  ],
-];
 const allCases = [...cases, ...actorCases, ...restCases, ...breakerCases];
 
 describe("the checkers", () => {
