@@ -42,6 +42,15 @@ const rested: TraceEvent = { at: 1, kind: "rested" };
 const failed = (at: number): TraceEvent => ({ ...outcome(at), error: "unreachable" }) as TraceEvent;
 const later = { ...published(1), isLater: true } as TraceEvent;
 const asked = (at: number): TraceEvent => ({ at, kind: "call", node: 0, call: "c", actor: "a" });
+/** Two cuts of ten seconds, and rest twelve seconds after the second. */
+const twoCuts = (apart: number): TraceEvent[] => [
+  fault(0, true, "partition", [0], [1]),
+  fault(10 * S, false, "partition", [0], [1]),
+  fault(10 * S + apart, true, "partition", [0], [1]),
+  fault(20 * S + apart, false, "partition", [0], [1]),
+  { at: 20 * S + apart, kind: "healed", broken: [] },
+  { at: 33 * S + apart, kind: "rested" },
+];
 export const restCases: readonly Case[] = [
   [
     "L-M7",
@@ -136,6 +145,11 @@ export const restCases: readonly Case[] = [
     "S-D7",
     [rested, { ...settled("i"), handed: 2 } as TraceEvent],
     [rested, published(2), { ...settled("i"), handed: 2 } as TraceEvent],
+  ],
+  [
+    "S-D7",
+    [...twoCuts(20 * S), { ...settled("i"), handed: 2 } as TraceEvent],
+    [...twoCuts(5 * S), { ...settled("i"), handed: 2 } as TraceEvent],
   ],
   [
     "S-D8",
