@@ -24,6 +24,8 @@ const RECHECK_MS = 1_000;
 /** A refused attempt convicts if the connection broke off this recently. */
 const RESET_MEMORY_MS = 5_000;
 const RESETS_MAX = 1_024;
+/** This member and one other. */
+const PAIR = 2;
 
 export interface VerdictParts {
   readonly config: MembershipConfig;
@@ -72,10 +74,13 @@ export class Verdicts {
     const others = observers
       .observersOf(slot)
       .filter((observer) => observer !== self && members.state(observer) === "alive");
+    const bounds = suspicionBounds(config, members.present);
     suspicions.setOwn(slot, {
       basis,
       startedAt: now,
-      ...suspicionBounds(config, members.present),
+      ...bounds,
+      // Of two members nobody could ever confirm, and a verdict that stays here harms nobody.
+      ...(isPrivate && members.present <= PAIR ? { maxMs: bounds.minMs } : {}),
       otherObservers: others.length,
       isPrivate,
       isHeard: false,
