@@ -65,12 +65,12 @@ export const CASES: Readonly<Record<string, SimCase>> = {
       ]),
   },
   "heal-10000": {
-    summary: "10,000 nodes; fifty machines lose power and a zone is apart for two seconds",
+    summary: "10,000 nodes; forty of them are apart for 15 seconds, registrations on both sides",
     plan: (seed) =>
-      lan(seed, 10_000, 30 * SECOND, [
-        ...crashes(50, 200, "power"),
-        apart(3_333, 20 * SECOND, 2 * SECOND),
-        ...registrations(28, SECOND, 10_000),
+      lan(seed, 10_000, 25 * SECOND, [
+        apart(40, 5 * SECOND, 15 * SECOND),
+        ...registrations(24, SECOND, 10_000),
+        { atMs: 10 * SECOND, kind: "register", node: 7, service: "s0", id: "cut-off" },
       ]),
     isLong: true,
   },
