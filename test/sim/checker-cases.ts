@@ -211,4 +211,15 @@ export const breakerCases: readonly Case[] = [
       breaker(60 * S, "half-open", "held back"),
     ],
   ],
+  [
+    "L-B5",
+    [
+      ...[breaker(S, "open", "half-open"), breaker(60 * S, "half-open", "held back")],
+      probed(61 * S, "half-open"),
+    ],
+    [
+      ...[breaker(S, "open", "half-open"), breaker(60 * S, "half-open", "held back")],
+      probed(59 * S, "half-open"),
+    ],
+  ],
 ];
