@@ -99,6 +99,13 @@ export type TraceEvent = { readonly at: number } & (
       readonly node: number;
       readonly instance: string;
     }
+  /** An application asked its agent who offers a service. */
+  | {
+      readonly kind: "lookup";
+      readonly node: number;
+      readonly service: string;
+      readonly instances: readonly string[];
+    }
   | {
       readonly kind: "request";
       readonly node: number;

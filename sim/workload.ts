@@ -165,9 +165,19 @@ export class Workload {
     const { world, hosts } = this.#fleet;
     const { agent } = hosts[node] as Host;
     if (agent === undefined || agent.lane.isPaused) return;
-    world.plan(world.now, agent.lane, "workload", () =>
-      this.#open(agent, service, key, isIdempotent),
-    );
+    world.plan(world.now, agent.lane, "workload", () => {
+      this.#lookUp(agent, service);
+      this.#open(agent, service, key, isIdempotent);
+    });
+  }
+
+  #lookUp(agent: Agent, service: string): void {
+    const { fleet, host, node } = agent;
+    const found = node.view().services.get(serviceKey("default", service))?.instances ?? [];
+    fleet.emit({
+      ...{ kind: "lookup", node: host.index, service: `default/${service}` },
+      instances: found.map(({ id }) => `default/${service}/${id}`),
+    });
   }
 
   #open(agent: Agent, service: string, key: string | undefined, isIdempotent: boolean): void {

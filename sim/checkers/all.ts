@@ -23,6 +23,7 @@ import { goneTarget } from "./gone-target.ts";
 import { halfOpenProbes } from "./half-open-probes.ts";
 import { idleSync } from "./idle-sync.ts";
 import { lease } from "./lease.ts";
+import { lookedUp } from "./looked-up.ts";
 import { mirror } from "./mirror.ts";
 import { monotoneLife } from "./monotone-life.ts";
 import { monotoneStore } from "./monotone-store.ts";
@@ -68,6 +69,7 @@ export const CHECKERS: readonly CreateChecker[] = [
   idleSync,
   poison,
   forwardedWhole,
+  lookedUp,
   deadTarget,
   goneTarget,
   offeredTarget,

@@ -38,6 +38,12 @@ export const attempted = (at: number, times: readonly number[], executed: string
     error: "",
   })),
 });
+const found = (at: number, ...instances: string[]): TraceEvent => ({
+  ...{ at, kind: "lookup", node: 0, service: "default/s", instances },
+});
+const takenBack = (at: number): TraceEvent => ({
+  ...{ at, kind: "deregistered", node: 1, instance: "default/s/i" },
+});
 const rested: TraceEvent = { at: 1, kind: "rested" };
 const failed = (at: number): TraceEvent => ({ ...outcome(at), error: "unreachable" }) as TraceEvent;
 const later = { ...published(1), isLater: true } as TraceEvent;
@@ -116,6 +122,16 @@ export const restCases: readonly Case[] = [
     "L-R4",
     [...running, offered, start(1, 2 * S, 2, "kept"), request(quiet), failed(quiet + S)],
     [...running, offered, start(1, 2 * S, 2, "lost"), request(quiet), failed(quiet + S)],
+  ],
+  [
+    "L-D11",
+    [...running, offered, found(quiet)],
+    [...running, offered, found(quiet, "default/s/i"), found(quiet + 1, "default/s/i")],
+  ],
+  [
+    "L-D11",
+    [...running, offered, takenBack(S), found(quiet, "default/s/i")],
+    [...running, offered, takenBack(80 * S), found(quiet, "default/s/i")],
   ],
   [
     "L-A7",
