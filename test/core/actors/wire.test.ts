@@ -33,11 +33,20 @@ describe("calls of actors on the wire", () => {
     fc.assert(
       fc.property(heads, fc.array(fc.jsonValue()), (head, args) => {
         fc.pre(faultOfNames(head.key, head.method) === undefined);
+        fc.pre(!JSON.stringify(args).includes('"__proto__"'));
         const decoded = decodeCall(encodeCall(head, encode(args)));
         expect(decoded?.head).toEqual(head);
         expect(decode(decoded?.args as Uint8Array)).toEqual(JSON.parse(JSON.stringify(args)));
       }),
     );
+  });
+
+  it("cannot reach the prototype of what they are read into: such a key is renamed", () => {
+    const args = [JSON.parse('{"__proto__":{"isAdmin":true}}')];
+    const [read] = decode(encode(args)) as [Record<string, unknown>];
+    expect(Object.getPrototypeOf(read)).toBe(Object.prototype);
+    expect(read["isAdmin"]).toBeUndefined();
+    expect(Object.keys(read)).toEqual(["__proto_"]);
   });
 
   it("are refused, not misread, when bytes are missing or strange", () => {
