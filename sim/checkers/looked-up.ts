@@ -4,18 +4,12 @@
  */
 import type { CreateChecker } from "./checker.ts";
 import { Excuses } from "./excuses.ts";
+import { Offers } from "./offers.ts";
 import { QUIET_MS } from "./quiet.ts";
 
 export const lookedUp: CreateChecker = () => {
   const excuses = new Excuses();
-  /** Of each instance and node: whether it is offered, and since when. */
-  const offers = new Map<string, Map<number, { readonly isThere: boolean; readonly at: number }>>();
-  const started = new Set<number>();
-  const put = (node: number, instance: string, isThere: boolean, at: number) => {
-    const nodes = offers.get(instance) ?? new Map();
-    offers.set(instance, nodes);
-    nodes.set(node, { isThere, at });
-  };
+  const offers = new Offers();
   return {
     name: "L-D11",
     statement: "in quiet times a look-up lists what has been offered for a while, and nothing else",
@@ -23,23 +17,19 @@ export const lookedUp: CreateChecker = () => {
     on: {
       start: (event) => {
         excuses.onStart(event);
-        const { node, disk } = event;
-        if (disk !== "kept" && started.has(node))
-          for (const each of offers.values()) each.delete(node);
-        started.add(node);
+        offers.onStart(event);
       },
       stop: (event) => excuses.onStop(event),
       fault: (event) => excuses.onFault(event),
       healed: (event) => excuses.onHealed(event),
-      registered: ({ at, node, instance }) => put(node, instance, true, at),
-      deregistered: ({ at, node, instance }) => put(node, instance, false, at),
+      registered: (event) => offers.on(event),
+      deregistered: (event) => offers.on(event),
       lookup: ({ at, node, service, instances }, report) => {
         const since = at - QUIET_MS * 1_000;
         if (since < 0 || !excuses.isQuiet(since) || !excuses.isSound(node, since)) return;
         report.judged();
         const listed = new Set(instances);
-        for (const [instance, nodes] of offers) {
-          if (instance.slice(0, instance.lastIndexOf("/")) !== service) continue;
+        for (const [instance, nodes] of offers.of(service)) {
           const known = [...nodes].filter(([host]) => excuses.isSound(host, since));
           const isOffered = known.some(([, { isThere, at: from }]) => isThere && from < since);
           if (isOffered && !listed.has(instance)) {
